@@ -1,1 +1,16 @@
+//! The wire: workers that forward frames untouched and show a sample of them to the tap.
+//!
+//! The worker loop is generic over [`io::PacketIo`]; [`mem`] runs it on memory with injected faults.
+#![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod filter;
+pub mod hashing;
+pub mod idle;
+pub mod io;
+pub mod knobs;
+pub mod mem;
+pub mod shared;
+pub mod worker;
+
+pub use worker::{Command, Event, LaneConfig, TapConfig, Worker, WorkerLinks};

@@ -1,0 +1,444 @@
+//! The tap of one worker: per burst it decides which frames are selected, copies those into the
+//! rings of the shadow instances, and after tx writes what became of each frame and publishes.
+//!
+//! Two calls per burst, [`Tap::mirror`] before tx and [`Tap::resolve`] after it. A burst is at most
+//! [`MAX_BURST`] frames, so that every per-frame decision fits one bit of a `u64`.
+//!
+//! Cost: with nothing selected, `packet` mode is one compare per burst, and `flow` mode one hash and
+//! one compare per frame. No allocation, lock, clock read or system call in either call.
+
+use std::sync::Arc;
+
+use crate::counters::TapCounters;
+use crate::matchset::MatchSet;
+use crate::percentage::Percentage;
+use crate::record::{Checksum, Direction, RecordMeta, Verdict};
+use crate::ring::{Producer, PushError, Slot};
+use crate::sampler::{FlowThreshold, GeometricSkip, Select, shard};
+
+/// Frames per burst at most: one bit of a `u64` each.
+pub const MAX_BURST: usize = 64;
+
+/// A frame as the tap sees it: bytes in one or more segments, nothing else.
+pub trait TapFrame {
+    /// The segments in order.
+    type Segments<'a>: Iterator<Item = &'a [u8]>
+    where
+        Self: 'a;
+
+    /// Length on the wire in bytes, without FCS, over all segments.
+    fn frame_len(&self) -> u32;
+    /// The first segment, where the headers are.
+    fn head(&self) -> &[u8];
+    /// All segments.
+    fn segments(&self) -> Self::Segments<'_>;
+    /// What the NIC said of the IP header's and the transport's checksum.
+    fn checksums(&self) -> (Checksum, Checksum) {
+        (Checksum::Unknown, Checksum::Unknown)
+    }
+    /// A hash that the NIC computed with a symmetric key of full entropy, where the port is trusted
+    /// for it and the frame is unfragmented TCP or UDP.
+    fn nic_hash(&self) -> Option<u32> {
+        None
+    }
+}
+
+/// A burst as the tap sees it: frames by index. By reference, so that the owner of the frames (an
+/// mbuf array, a vector) needs no type of this crate.
+pub trait TapBatch {
+    /// A frame, borrowed.
+    type Frame<'a>: TapFrame
+    where
+        Self: 'a;
+
+    /// Number of frames, at most [`MAX_BURST`].
+    fn len(&self) -> usize;
+    /// True for an empty burst.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Frame `index`, which is less than `len`.
+    fn frame(&self, index: usize) -> Self::Frame<'_>;
+}
+
+/// Flow hash and both addresses of a frame (IPv4 as `::ffff:a.b.c.d`, MAC addresses for non-IP).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// Symmetric flow hash.
+    pub hash: u64,
+    /// One address.
+    pub a: u128,
+    /// The other address.
+    pub b: u128,
+}
+
+/// How frames become hashes. Implemented above this crate, which knows no protocol.
+pub trait FlowHasher {
+    /// Symmetric flow hash of a frame.
+    fn flow<F: TapFrame>(&self, frame: &F) -> u64;
+    /// Flow hash and addresses.
+    fn subject<F: TapFrame>(&self, frame: &F) -> Subject;
+    /// Hash of one address.
+    fn host(&self, address: u128) -> u64;
+}
+
+/// How selected frames reach the instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribute {
+    /// Each frame to one instance, flows staying together.
+    #[default]
+    Shard,
+    /// Each frame to every instance.
+    Replicate,
+}
+
+/// Settings of a tap; immutable, replaced as a whole by the control side.
+#[derive(Debug, Clone)]
+pub struct TapSettings {
+    /// Off: nothing is selected, whatever the percentage.
+    pub enabled: bool,
+    /// Share of the traffic that is selected.
+    pub percentage: Percentage,
+    /// What the percentage is of.
+    pub select: Select,
+    /// How selected frames reach the instances.
+    pub distribute: Distribute,
+    /// Bytes copied of a frame at most; `u32::MAX` is the whole frame.
+    pub snaplen: u32,
+    /// Always selected.
+    pub escalation: Arc<MatchSet>,
+    /// Counts changes of the settings; stamped on every record.
+    pub epoch: u16,
+}
+
+/// What was selected of one burst, as bits by frame index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Selected frames.
+    pub selected: u64,
+    /// Those selected by the escalation set.
+    pub escalated: u64,
+}
+
+/// Where a burst came from.
+#[derive(Debug, Clone, Copy)]
+pub struct BurstOrigin {
+    /// Index of the wire.
+    pub wire: u16,
+    /// Direction on the wire.
+    pub direction: Direction,
+}
+
+#[derive(Debug)]
+struct InstanceSlot {
+    producer: Option<Producer>,
+    counters: TapCounters,
+    dirty: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    slot: Slot,
+    instance: u16,
+    frame: u8,
+}
+
+/// The sampler and the mirror rings of one worker for one appliance.
+#[derive(Debug)]
+pub struct Tap {
+    settings: TapSettings,
+    flow: FlowThreshold,
+    host: FlowThreshold,
+    skip: GeometricSkip,
+    all: bool,
+    none: bool,
+    instances: Vec<InstanceSlot>,
+    /// Records of the current burst whose verdict is not known yet.
+    pending: Vec<Pending>,
+    hashes: [u64; MAX_BURST],
+    /// What selects the instance in `shard`: the flow hash, in `host` mode that of the host.
+    shards: [u64; MAX_BURST],
+}
+
+impl Tap {
+    /// A tap for `instances` shadow instances, none attached yet. `seed` starts the packet sampler.
+    pub fn new(settings: TapSettings, instances: usize, seed: u64) -> Self {
+        let mut tap = Tap {
+            flow: FlowThreshold::from(settings.percentage),
+            host: FlowThreshold::for_hosts(settings.percentage),
+            skip: GeometricSkip::new(settings.percentage, seed),
+            all: false,
+            none: true,
+            instances: Vec::new(),
+            pending: Vec::new(),
+            hashes: [0; MAX_BURST],
+            shards: [0; MAX_BURST],
+            settings,
+        };
+        tap.resize(instances);
+        tap.derive();
+        tap
+    }
+
+    fn derive(&mut self) {
+        let off = !self.settings.enabled || self.instances.is_empty();
+        self.all = !off && self.settings.percentage.is_full();
+        self.none = off || (self.settings.percentage.is_zero() && self.settings.escalation.is_empty());
+    }
+
+    /// Takes new settings. A changed percentage restarts the packet sampler's draw, which is exact
+    /// because the geometric distribution has no memory. The old settings are returned so that the
+    /// caller decides where their memory is freed.
+    pub fn apply(&mut self, settings: TapSettings) -> TapSettings {
+        if settings.percentage != self.settings.percentage {
+            self.flow = FlowThreshold::from(settings.percentage);
+            self.host = FlowThreshold::for_hosts(settings.percentage);
+            self.skip.set_percentage(settings.percentage);
+        }
+        let old = std::mem::replace(&mut self.settings, settings);
+        self.derive();
+        old
+    }
+
+    /// Settings in force.
+    pub fn settings(&self) -> &TapSettings {
+        &self.settings
+    }
+
+    /// Number of instance slots.
+    pub fn instances(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// Changes the number of instance slots. Slots are only added; the counters of the slots that
+    /// exist go on.
+    pub fn resize(&mut self, instances: usize) {
+        while self.instances.len() < instances {
+            self.instances.push(InstanceSlot {
+                producer: None,
+                counters: TapCounters::default(),
+                dirty: false,
+            });
+        }
+        self.pending.reserve(MAX_BURST * self.instances.len());
+        self.derive();
+    }
+
+    /// Puts a ring into an instance's slot and returns the ring that was there. Only between bursts.
+    pub fn attach(&mut self, instance: usize, producer: Producer) -> Option<Producer> {
+        debug_assert!(self.pending.is_empty(), "a ring is changed only between bursts");
+        self.instances.get_mut(instance)?.producer.replace(producer)
+    }
+
+    /// Takes the ring out of an instance's slot. Only between bursts.
+    pub fn detach(&mut self, instance: usize) -> Option<Producer> {
+        debug_assert!(self.pending.is_empty(), "a ring is changed only between bursts");
+        self.instances.get_mut(instance)?.producer.take()
+    }
+
+    /// Counters of an instance's slot.
+    pub fn counters(&self, instance: usize) -> TapCounters {
+        self.instances.get(instance).map(|slot| slot.counters).unwrap_or_default()
+    }
+
+    /// Records published to the ring that is in the slot now, by the ring's own count.
+    pub fn published_records(&self, instance: usize) -> u64 {
+        self.instances
+            .get(instance)
+            .and_then(|slot| slot.producer.as_ref())
+            .map_or(0, Producer::published_records)
+    }
+
+    /// False when no frame can be selected, so that the caller need not come here at all.
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        !self.none
+    }
+
+    /// Selects among `frames` and copies the selected into the rings, unpublished.
+    /// Follow with [`Tap::resolve`].
+    #[inline]
+    pub fn mirror<B: TapBatch, H: FlowHasher>(
+        &mut self,
+        origin: BurstOrigin,
+        now_ns: impl FnOnce() -> u64,
+        frames: &B,
+        hasher: &H,
+    ) -> Selection {
+        debug_assert!(frames.len() <= MAX_BURST);
+        if self.none {
+            return Selection::default();
+        }
+        let selection = self.select(frames, hasher);
+        if selection.selected != 0 {
+            self.copy(origin, now_ns(), frames, selection);
+        }
+        selection
+    }
+
+    #[inline]
+    fn select<B: TapBatch, H: FlowHasher>(&mut self, frames: &B, hasher: &H) -> Selection {
+        let mut selection = Selection::default();
+        if !self.settings.escalation.is_empty() || self.settings.select == Select::Host {
+            return self.select_by_subject(frames, hasher);
+        }
+        match self.settings.select {
+            Select::Flow => {
+                for i in 0..frames.len() {
+                    let hash = hasher.flow(&frames.frame(i));
+                    self.hashes[i] = hash;
+                    self.shards[i] = hash;
+                    selection.selected |= u64::from(self.flow.selects(hash)) << i;
+                }
+            }
+            Select::Packet => {
+                let mut selected = 0u64;
+                self.skip.advance(frames.len(), |i| selected |= 1 << i);
+                selection.selected = selected;
+                let mut rest = selected;
+                while rest != 0 {
+                    let i = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    let hash = hasher.flow(&frames.frame(i));
+                    self.hashes[i] = hash;
+                    self.shards[i] = hash;
+                }
+            }
+            Select::Host => {}
+        }
+        selection
+    }
+
+    /// The slower selections, for which the addresses are needed.
+    #[cold]
+    #[inline(never)]
+    fn select_by_subject<B: TapBatch, H: FlowHasher>(
+        &mut self,
+        frames: &B,
+        hasher: &H,
+    ) -> Selection {
+        let mut selection = Selection::default();
+        if self.settings.select == Select::Packet {
+            let mut selected = 0u64;
+            self.skip.advance(frames.len(), |i| selected |= 1 << i);
+            selection.selected = selected;
+        }
+        for i in 0..frames.len() {
+            let subject = hasher.subject(&frames.frame(i));
+            self.hashes[i] = subject.hash;
+            self.shards[i] = subject.hash;
+            let by_sample = match self.settings.select {
+                Select::Flow => self.flow.selects(subject.hash),
+                Select::Host => {
+                    let host = hasher.host(subject.a).min(hasher.host(subject.b));
+                    self.shards[i] = host;
+                    self.host.selects(host)
+                }
+                Select::Packet => false,
+            };
+            selection.selected |= u64::from(by_sample) << i;
+            if self.settings.escalation.contains(subject.hash, subject.a, subject.b) {
+                selection.escalated |= 1 << i;
+            }
+        }
+        selection.selected |= selection.escalated;
+        selection
+    }
+
+    fn copy<B: TapBatch>(
+        &mut self,
+        origin: BurstOrigin,
+        timestamp_ns: u64,
+        frames: &B,
+        selection: Selection,
+    ) {
+        let count = self.instances.len();
+        let fraction_ppb = self.settings.percentage.fraction_ppb();
+        let snaplen = self.settings.snaplen;
+        let mut rest = selection.selected;
+        while rest != 0 {
+            let i = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let frame = frames.frame(i);
+            let (ip_checksum, l4_checksum) = frame.checksums();
+            let meta = RecordMeta {
+                timestamp_ns,
+                frame_len: frame.frame_len(),
+                flow_hash: self.hashes[i],
+                fraction_ppb,
+                wire: origin.wire,
+                direction: origin.direction,
+                ip_checksum,
+                l4_checksum,
+                escalated: selection.escalated >> i & 1 == 1,
+                epoch: self.settings.epoch,
+            };
+            let targets = match self.settings.distribute {
+                Distribute::Shard => {
+                    let instance = shard(self.shards[i], count);
+                    instance..instance + 1
+                }
+                Distribute::Replicate => 0..count,
+            };
+            for instance in targets {
+                self.offer(instance, i, &meta, snaplen, &frame);
+            }
+        }
+    }
+
+    #[inline]
+    fn offer<F: TapFrame>(
+        &mut self,
+        instance: usize,
+        frame_index: usize,
+        meta: &RecordMeta,
+        snaplen: u32,
+        frame: &F,
+    ) {
+        let slot = &mut self.instances[instance];
+        slot.counters.offered += 1;
+        let Some(producer) = slot.producer.as_mut() else {
+            slot.counters.no_instance += 1;
+            return;
+        };
+        match producer.push(meta, snaplen, frame.segments()) {
+            Ok(record) => {
+                slot.counters.enqueued += 1;
+                slot.counters.enqueued_bytes += u64::from(meta.frame_len.min(snaplen));
+                slot.counters.truncated += u64::from(meta.frame_len > snaplen);
+                slot.dirty = true;
+                #[expect(clippy::cast_possible_truncation, reason = "instances and burst are small")]
+                self.pending.push(Pending {
+                    slot: record,
+                    instance: instance as u16,
+                    frame: frame_index as u8,
+                });
+            }
+            Err(PushError::Full) => slot.counters.ring_full += 1,
+            Err(PushError::Oversize) => slot.counters.oversize += 1,
+        }
+    }
+
+    /// Writes what became of each mirrored frame, by its index in the burst given to
+    /// [`Tap::mirror`], and publishes: one release store per ring that took something.
+    #[inline]
+    pub fn resolve(&mut self, verdict: impl Fn(usize) -> Verdict) {
+        if self.pending.is_empty() {
+            return;
+        }
+        for pending in self.pending.drain(..) {
+            if let Some(producer) = self.instances[usize::from(pending.instance)].producer.as_mut() {
+                producer.set_verdict(pending.slot, verdict(usize::from(pending.frame)));
+            }
+        }
+        for slot in &mut self.instances {
+            if slot.dirty {
+                slot.dirty = false;
+                if let Some(producer) = slot.producer.as_mut() {
+                    producer.publish();
+                }
+            }
+        }
+    }
+}
