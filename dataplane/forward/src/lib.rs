@@ -10,7 +10,9 @@ pub mod idle;
 pub mod io;
 pub mod knobs;
 pub mod mem;
+pub mod netlink;
 pub mod shared;
+pub mod vdev;
 pub mod worker;
 
 pub use worker::{Command, Event, LaneConfig, TapConfig, Worker, WorkerLinks};

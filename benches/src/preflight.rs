@@ -1,0 +1,75 @@
+//! What the machine is like before anything is measured on it.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// State of the machine.
+#[derive(Debug, Clone, Serialize)]
+pub struct Preflight {
+    /// TSC frequency in Hz.
+    pub tsc_hz: u64,
+    /// Model of the processor.
+    pub cpu: String,
+    /// Cores that this process may run on.
+    pub cores: usize,
+    /// How much longer the same work takes with another core busy too; 1.0 is not at all.
+    pub both_cores_slowdown: f64,
+    /// Share of the time stolen by the hypervisor during the check, in percent.
+    pub steal_percent: f64,
+}
+
+/// Steal and total jiffies of all processors, from /proc/stat (proc(5)).
+pub fn steal_and_total_jiffies() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<u64> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|f| f.parse().ok())
+        .collect();
+    (fields.get(7).copied().unwrap_or(0), fields.iter().take(8).sum())
+}
+
+/// Share of stolen time since `before` in percent.
+pub fn steal_percent_since(before: (u64, u64)) -> f64 {
+    let now = steal_and_total_jiffies();
+    let total = now.1.saturating_sub(before.1).max(1);
+    now.0.saturating_sub(before.0) as f64 * 100.0 / total as f64
+}
+
+fn spin(iterations: u64) -> Duration {
+    let start = Instant::now();
+    let mut x = 1u64;
+    for i in 0..iterations {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(i);
+        std::hint::black_box(x);
+    }
+    start.elapsed()
+}
+
+/// Looks at the machine for about a second.
+pub fn check(tsc_hz: u64) -> Preflight {
+    const WORK: u64 = 100_000_000;
+    let steal = steal_and_total_jiffies();
+    spin(WORK / 10);
+    let alone = spin(WORK);
+    let other = std::thread::spawn(|| spin(WORK * 2));
+    std::thread::sleep(Duration::from_millis(5));
+    let beside = spin(WORK);
+    let _ = other.join();
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpuinfo
+        .lines()
+        .find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, v)| v.trim().to_owned()))
+        .unwrap_or_default();
+    Preflight {
+        tsc_hz,
+        cpu,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        both_cores_slowdown: beside.as_secs_f64() / alone.as_secs_f64().max(1e-9),
+        steal_percent: steal_percent_since(steal),
+    }
+}
