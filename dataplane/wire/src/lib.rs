@@ -1,1 +1,15 @@
+//! Frames as the wire carries them: checked views, the sampler's flow key and its symmetric hash.
+//!
+//! Nothing here allocates, panics on input, or depends on another crate. `key` reads the first
+//! bytes of a frame and says which flow it belongs to; it runs on the forwarding core. The views
+//! (one module per protocol family) are what the analyzers decode with: once `new_checked`
+//! succeeded, no accessor of that view can panic or read outside the slice it was given.
+#![forbid(unsafe_code)]
 
+pub mod hash;
+pub mod key;
+pub mod number;
+mod read;
+
+pub use hash::{Subject, SymmetricHash};
+pub use key::{Endpoint, FlowKey, FlowKeyMode, KeyKind, KeyOptions, Tunnel, flow_key};

@@ -1,0 +1,229 @@
+//! The symmetric hash that the sampler thresholds and the shards divide.
+//!
+//! A keyed 64-bit hash of a [`FlowKey`], built of 64×64→128-bit multiplications whose halves are
+//! folded together: the construction of wyhash (Wang Yi, public domain, "mum" of its final
+//! version 4, for keys of up to 16 bytes) which foldhash (Orson Peters) also uses. It is no
+//! cryptographic hash; the secret seed keeps a sender who does not see the selection from
+//! steering around it.
+//!
+//! All 64 bits are usable. The sampler reads the high 32 (selected iff `hash >> 32 < threshold`),
+//! sharding over instances the low 32, so that the one says nothing about the other.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::key::{Endpoint, FlowKey, FlowKeyMode, KeyKind, KeyOptions, flow_key, ipv4_to_u128};
+use crate::number::{ethertype, port, protocol};
+
+/// A keyed hash, the same for both directions of a flow.
+#[derive(Clone, Copy)]
+pub struct SymmetricHash {
+    secret: [u64; 4],
+}
+
+/// What the sampler needs to know of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// [`SymmetricHash::key`] of the frame's [`FlowKey`].
+    pub hash: u64,
+    /// The two addresses of that key, lower first: IPv6, v4-mapped IPv4, or MAC for
+    /// [`KeyKind::L2`].
+    pub a: u128,
+    pub b: u128,
+    pub kind: KeyKind,
+}
+
+impl std::fmt::Debug for SymmetricHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The seed is a secret: whoever knows it can choose flows that are never sampled.
+        f.debug_struct("SymmetricHash").finish_non_exhaustive()
+    }
+}
+
+/// Bits 32..48 set: a v4-mapped address without its address.
+const V4_PREFIX: u128 = 0xffff;
+
+impl SymmetricHash {
+    /// A hash with the given seed; any value will do, zeros too, but only a secret one protects.
+    #[must_use]
+    pub fn new(seed: [u64; 4]) -> Self {
+        // Each word through splitmix64's finaliser (Steele, Lea, Flood 2014), a bijection, so that
+        // all 256 bits count and a small seed gives dense words. Odd increments by position keep
+        // equal words apart.
+        let mut increment = 0u64;
+        let secret = seed.map(|word| {
+            increment = increment.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = word.wrapping_add(increment);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        });
+        Self { secret }
+    }
+
+    /// A hash with a seed from the operating system, by way of the standard library's
+    /// [`RandomState`]: 128 bits of entropy through SipHash, no file to open and nothing to fail.
+    #[must_use]
+    pub fn from_os_entropy() -> Self {
+        let state = RandomState::new();
+        Self::new([0u64, 1, 2, 3].map(|i| state.hash_one(i)))
+    }
+
+    /// The hash of a key. The order of the two ends does not matter.
+    #[inline]
+    #[must_use]
+    pub fn key(&self, key: &FlowKey) -> u64 {
+        let FlowKey { lo, hi, protocol, kind } = *key;
+        if kind == KeyKind::L2 {
+            return self.short(low64(lo.addr), low64(hi.addr), protocol, kind);
+        }
+        if (lo.addr >> 32 == V4_PREFIX) & (hi.addr >> 32 == V4_PREFIX) {
+            return self.short(v4_word(lo), v4_word(hi), protocol, kind);
+        }
+        let (lo, hi) = if lo <= hi { (lo, hi) } else { (hi, lo) };
+        let [s0, s1, s2, s3] = self.secret;
+        let a = fold(high64(lo.addr) ^ s0, low64(lo.addr) ^ s1);
+        let b = fold(high64(hi.addr) ^ s2, low64(hi.addr) ^ s3);
+        let tail = u64::from(lo.port)
+            | u64::from(hi.port) << 16
+            | u64::from(protocol) << 32
+            | (kind as u64) << 48;
+        let (low, high) = wide(a ^ tail ^ s1, b ^ s2);
+        fold(low ^ s3, high ^ s0)
+    }
+
+    /// The hash of one address, for the sampler's host mode (which takes the lower of the two).
+    #[inline]
+    #[must_use]
+    pub fn host(&self, addr: u128) -> u64 {
+        let [s0, s1, s2, s3] = self.secret;
+        let (low, high) = wide(high64(addr) ^ s2, low64(addr) ^ s3);
+        fold(low ^ s0, high ^ s1)
+    }
+
+    /// The hash of an Ethernet frame: `key(&flow_key(frame, options))`, with a short cut for
+    /// untagged, unfragmented TCP and UDP without IP options or extension headers that cannot be
+    /// a tunnel.
+    #[inline]
+    #[must_use]
+    pub fn frame(&self, frame: &[u8], options: &KeyOptions) -> u64 {
+        if let Some(b) = frame.first_chunk::<38>() {
+            let five = options.flow_key == FlowKeyMode::FiveTuple;
+            let ip = u16::from_be_bytes([b[12], b[13]]);
+            let fragment = u16::from_be_bytes([b[20], b[21]]) & 0x3fff;
+            // `&` and `|` on purpose: one branch for all of it.
+            if (ip == ethertype::IPV4)
+                & (b[14] == 0x45)
+                & (fragment == 0)
+                & five
+                & plain_ports(b[23], u16::from_be_bytes([b[36], b[37]]))
+            {
+                let word = |a: [u8; 4], p: [u8; 2]| {
+                    u64::from_be_bytes([0, 0, a[0], a[1], a[2], a[3], p[0], p[1]])
+                };
+                return self.short(
+                    word([b[26], b[27], b[28], b[29]], [b[34], b[35]]),
+                    word([b[30], b[31], b[32], b[33]], [b[36], b[37]]),
+                    b[23].into(),
+                    KeyKind::Ip,
+                );
+            }
+            if let Some(b) = frame.first_chunk::<58>()
+                && (ip == ethertype::IPV6)
+                    & (b[14] >> 4 == 6)
+                    & five
+                    & plain_ports(b[20], u16::from_be_bytes([b[56], b[57]]))
+            {
+                let [src, dst] = [endpoint_v6(b, 22, 54), endpoint_v6(b, 38, 56)];
+                return self.key(&FlowKey {
+                    lo: src,
+                    hi: dst,
+                    protocol: b[20].into(),
+                    kind: KeyKind::Ip,
+                });
+            }
+        }
+        self.key(&flow_key(frame, options))
+    }
+
+    /// The hash of a frame together with the addresses of its key.
+    #[inline]
+    #[must_use]
+    pub fn subject(&self, frame: &[u8], options: &KeyOptions) -> Subject {
+        let key = match five_tuple_v4(frame) {
+            Some(key) if options.flow_key == FlowKeyMode::FiveTuple => key,
+            _ => flow_key(frame, options),
+        };
+        Subject { hash: self.key(&key), a: key.lo.addr, b: key.hi.addr, kind: key.kind }
+    }
+
+    /// wyhash of 16 bytes. `a` and `b` have 48 bits; protocol and kind fill them up.
+    #[inline]
+    fn short(&self, a: u64, b: u64, protocol: u16, kind: KeyKind) -> u64 {
+        let [s0, s1, s2, s3] = self.secret;
+        let lo = a.min(b) | u64::from(protocol) << 48;
+        let hi = a.max(b) | (kind as u64) << 48;
+        let (low, high) = wide(lo ^ s0, hi ^ s1);
+        fold(low ^ s2, high ^ s3)
+    }
+}
+
+/// TCP, or UDP that is not sent to a tunnel's port.
+#[inline]
+fn plain_ports(proto: u8, dst_port: u16) -> bool {
+    (proto == protocol::TCP) | ((proto == protocol::UDP) & !port::is_tunnel(dst_port))
+}
+
+/// The key of a frame that takes the short cut for IPv4.
+#[inline]
+fn five_tuple_v4(frame: &[u8]) -> Option<FlowKey> {
+    let b = frame.first_chunk::<38>()?;
+    let fragment = u16::from_be_bytes([b[20], b[21]]) & 0x3fff;
+    let plain = (u16::from_be_bytes([b[12], b[13]]) == ethertype::IPV4)
+        & (b[14] == 0x45)
+        & (fragment == 0)
+        & plain_ports(b[23], u16::from_be_bytes([b[36], b[37]]));
+    let end =
+        |a: [u8; 4], p: [u8; 2]| Endpoint { addr: ipv4_to_u128(a), port: u16::from_be_bytes(p) };
+    plain.then(|| {
+        FlowKey::new(
+            end([b[26], b[27], b[28], b[29]], [b[34], b[35]]),
+            end([b[30], b[31], b[32], b[33]], [b[36], b[37]]),
+            b[23].into(),
+            KeyKind::Ip,
+        )
+    })
+}
+
+#[inline]
+fn endpoint_v6(b: &[u8; 58], addr: usize, port: usize) -> Endpoint {
+    let addr = b.get(addr..).and_then(|s| s.first_chunk()).map_or(0, |a| u128::from_be_bytes(*a));
+    let port = b.get(port..).and_then(|s| s.first_chunk()).map_or(0, |p| u16::from_be_bytes(*p));
+    Endpoint { addr, port }
+}
+
+#[inline]
+fn v4_word(end: Endpoint) -> u64 {
+    (low64(end.addr) & 0xffff_ffff) << 16 | u64::from(end.port)
+}
+
+#[inline]
+const fn low64(x: u128) -> u64 {
+    x as u64
+}
+
+#[inline]
+const fn high64(x: u128) -> u64 {
+    (x >> 64) as u64
+}
+
+#[inline]
+const fn wide(a: u64, b: u64) -> (u64, u64) {
+    let product = a as u128 * b as u128;
+    (low64(product), high64(product))
+}
+
+#[inline]
+const fn fold(a: u64, b: u64) -> u64 {
+    let (low, high) = wide(a, b);
+    low ^ high
+}

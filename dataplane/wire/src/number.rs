@@ -1,0 +1,93 @@
+//! Assigned numbers: ethertypes, IP protocols, UDP ports of tunnels.
+//!
+//! Source: the IANA registries "IEEE 802 Numbers", "Protocol Numbers" and "Service Name and
+//! Transport Protocol Port Number Registry", and IEEE 802.1Q for the tags.
+
+/// Values of the Ethernet type field.
+pub mod ethertype {
+    pub const IPV4: u16 = 0x0800;
+    pub const ARP: u16 = 0x0806;
+    /// Transparent Ethernet bridging (an Ethernet frame in GRE, Geneve).
+    pub const TEB: u16 = 0x6558;
+    pub const VLAN: u16 = 0x8100;
+    /// PPP as GRE version 1 carries it (PPTP, RFC 2637).
+    pub const PPP: u16 = 0x880b;
+    pub const IPV6: u16 = 0x86dd;
+    pub const MPLS: u16 = 0x8847;
+    pub const MPLS_MULTICAST: u16 = 0x8848;
+    pub const PPPOE_DISCOVERY: u16 = 0x8863;
+    pub const PPPOE_SESSION: u16 = 0x8864;
+    /// IEEE 802.1ad service tag.
+    pub const QINQ: u16 = 0x88a8;
+    /// ERSPAN type II in GRE.
+    pub const ERSPAN: u16 = 0x88be;
+    pub const LLDP: u16 = 0x88cc;
+    /// Outer tag of equipment older than 802.1ad.
+    pub const QINQ_OLD: u16 = 0x9100;
+    /// Smallest value that is a type; up to 1500 the field is an 802.3 length.
+    pub const MIN: u16 = 0x0600;
+
+    /// Whether the type announces one more VLAN tag.
+    #[inline]
+    #[must_use]
+    pub const fn is_tag(ethertype: u16) -> bool {
+        matches!(ethertype, VLAN | QINQ | QINQ_OLD)
+    }
+}
+
+/// Values of the IPv4 protocol and IPv6 next header fields.
+pub mod protocol {
+    pub const HOP_BY_HOP: u8 = 0;
+    pub const ICMP: u8 = 1;
+    pub const IGMP: u8 = 2;
+    /// IPv4 in IP (RFC 2003).
+    pub const IPV4: u8 = 4;
+    pub const TCP: u8 = 6;
+    pub const UDP: u8 = 17;
+    pub const DCCP: u8 = 33;
+    /// IPv6 in IP (RFC 4213, RFC 2473).
+    pub const IPV6: u8 = 41;
+    pub const ROUTING: u8 = 43;
+    pub const FRAGMENT: u8 = 44;
+    pub const GRE: u8 = 47;
+    pub const ESP: u8 = 50;
+    pub const AH: u8 = 51;
+    pub const ICMPV6: u8 = 58;
+    pub const NO_NEXT_HEADER: u8 = 59;
+    pub const DESTINATION: u8 = 60;
+    pub const SCTP: u8 = 132;
+    pub const MOBILITY: u8 = 135;
+    pub const UDP_LITE: u8 = 136;
+    pub const MPLS: u8 = 137;
+    pub const HIP: u8 = 139;
+    pub const SHIM6: u8 = 140;
+}
+
+/// UDP destination ports of tunnels that are looked into.
+pub mod port {
+    pub const GTP_U: u16 = 2152;
+    pub const VXLAN: u16 = 4789;
+    pub const VXLAN_GPE: u16 = 4790;
+    pub const GENEVE: u16 = 6081;
+
+    /// Whether a UDP datagram to this port may be a tunnel.
+    #[inline]
+    #[must_use]
+    pub const fn is_tunnel(port: u16) -> bool {
+        // `|` on purpose: four compares without a branch, this is on the forwarding core.
+        (port == GTP_U) | (port == VXLAN) | (port == VXLAN_GPE) | (port == GENEVE)
+    }
+}
+
+/// PPP protocol numbers that are looked into.
+pub mod ppp {
+    pub const IPV4: u16 = 0x0021;
+    pub const IPV6: u16 = 0x0057;
+}
+
+/// More tags than this are not looked behind.
+pub const MAX_VLAN_TAGS: usize = 3;
+/// More labels than this are not looked behind.
+pub const MAX_MPLS_LABELS: usize = 8;
+/// More IPv6 extension headers than this are not looked behind.
+pub const MAX_EXTENSION_HEADERS: usize = 10;
