@@ -61,10 +61,6 @@ pub enum CaptureError {
     #[error("at byte {offset}: the file ends within {what}: {wanted} bytes expected, {got} there")]
     Truncated { offset: u64, what: &'static str, wanted: u64, got: u64 },
     #[error(
-        "at byte {offset}: version {major}.{minor} of the {format} format is not known here (expected {expected})"
-    )]
-    Version { offset: u64, format: &'static str, major: u16, minor: u16, expected: &'static str },
-    #[error(
         "at byte {offset}: frame {number} claims {asked} captured bytes, a frame has at most {max}: the file is damaged from here on"
     )]
     FrameTooLong { offset: u64, number: u64, asked: u32, max: u32 },
@@ -110,7 +106,6 @@ impl CaptureError {
             | Self::NotACapture { .. } => 0,
             Self::Io { offset, .. }
             | Self::Truncated { offset, .. }
-            | Self::Version { offset, .. }
             | Self::FrameTooLong { offset, .. }
             | Self::ByteOrder { offset, .. }
             | Self::BlockLength { offset, .. }

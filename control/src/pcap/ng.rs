@@ -21,6 +21,8 @@ const OPTION_TSOFFSET: u16 = 14;
 
 /// Interfaces that one section may describe: memory stays bounded under a file made of nothing else.
 const MAX_INTERFACES: usize = 65_536;
+/// Remarks kept; a file can have any number of odd sections.
+const MAX_REMARKS: usize = 16;
 const NS_PER_SECOND: i128 = 1_000_000_000;
 
 #[derive(Debug)]
@@ -28,6 +30,9 @@ pub(super) struct Ng {
     order: Order,
     interfaces: Vec<Interface>,
     last_timestamp_ns: u64,
+    /// The section is of a version not known here: its blocks are passed over.
+    foreign: bool,
+    remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,11 +73,21 @@ struct Block {
 impl Ng {
     /// Reads the first section header; its block type, which is the file's magic, has been taken.
     pub(super) fn begin<R: Read>(input: &mut Input<R>) -> Result<Self, CaptureError> {
-        let mut ng = Self { order: Order::Little, interfaces: Vec::new(), last_timestamp_ns: 0 };
+        let mut ng = Self {
+            order: Order::Little,
+            interfaces: Vec::new(),
+            last_timestamp_ns: 0,
+            foreign: false,
+            remarks: Vec::new(),
+        };
         let mut length = [0; 4];
         take(input, &mut length, "a section header block")?;
         ng.section(input, 0, length)?;
         Ok(ng)
+    }
+
+    pub(super) fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     pub(super) fn next<R: Read>(
@@ -107,6 +122,7 @@ impl Ng {
             }
             let total = self.order.u32(&head, 4);
             let minimum = match block_type {
+                _ if self.foreign => 12,
                 INTERFACE_DESCRIPTION => 20,
                 OBSOLETE_PACKET | ENHANCED_PACKET => 32,
                 SIMPLE_PACKET => 16,
@@ -115,6 +131,7 @@ impl Ng {
             check_length(offset, block_type, total, minimum)?;
             let mut block = Block { offset, block_type, total, left: total - 12 };
             let frame = match block_type {
+                _ if self.foreign => None,
                 INTERFACE_DESCRIPTION => {
                     self.interface(input, &mut block)?;
                     None
@@ -156,14 +173,12 @@ impl Ng {
         // The section's own length is not needed: blocks are walked one after the other.
         take(input, &mut body[4..], "a section header block")?;
         let (major, minor) = (self.order.u16(&body, 4), self.order.u16(&body, 6));
-        if major != 1 {
-            return Err(CaptureError::Version {
-                offset: offset + 12,
-                format: "pcapng",
-                major,
-                minor,
-                expected: "1.0",
-            });
+        // The format asks readers to skip sections of versions that they do not know, not the file.
+        self.foreign = major != 1;
+        if self.foreign && self.remarks.len() < MAX_REMARKS {
+            self.remarks.push(format!(
+                "at byte {offset}: a section of version {major}.{minor} (known: 1.x) was passed over"
+            ));
         }
         self.interfaces.clear();
         let block = Block { offset, block_type: SECTION_HEADER, total, left: total - 28 };

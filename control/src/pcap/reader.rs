@@ -220,7 +220,7 @@ impl<R: Read> CaptureReader<R> {
     pub fn remarks(&self) -> &[String] {
         match &self.format {
             Format::Classic(classic) => classic.remarks(),
-            Format::Ng(_) => &[],
+            Format::Ng(ng) => ng.remarks(),
         }
     }
 }
