@@ -6,10 +6,17 @@
 //! succeeded, no accessor of that view can panic or read outside the slice it was given.
 #![forbid(unsafe_code)]
 
+pub mod error;
+pub mod ethernet;
 pub mod hash;
+pub mod ipv4;
+pub mod ipv6;
 pub mod key;
 pub mod number;
 mod read;
+pub mod tcp;
+pub mod udp;
 
+pub use error::{Layer, ViewError};
 pub use hash::{Subject, SymmetricHash};
 pub use key::{Endpoint, FlowKey, FlowKeyMode, KeyKind, KeyOptions, Tunnel, flow_key};
