@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# Checks and their table; the checks that every laboratory makes of umbra's own accounts. Sourced after forwarder.sh.
+
+check_rows=() failed_checks=0
+
+# check NAME TRUE|FALSE DETAIL…
+check() {
+  local name=$1 verdict=$2
+  shift 2
+  if [[ $verdict == true ]]; then
+    check_rows+=("${green}ok${plain}|${lab:-demo}|$name|$*")
+    printf '   %sok%s    %s: %s\n' "$green" "$plain" "$name" "$*"
+  else
+    failed_checks=$((failed_checks + 1))
+    check_rows+=("${red}FAILED${plain}|${lab:-demo}|$name|$*")
+    printf '   %sFAILED%s %s: %s\n' "$red" "$plain" "$name" "$*"
+  fi
+}
+
+# Says "true" or "false" for an arithmetic or test expression, as the second argument of check.
+truth() { if "$@"; then echo true; else echo false; fi; }
+is() { [[ $1 == "$2" ]]; }
+at_most() { [[ -n $1 ]] && awk -v a="$1" -v b="$2" 'BEGIN { exit !(a <= b) }'; }
+above() { [[ -n $1 ]] && awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
+# field FILE KEY: a key of a one-line JSON object.
+field() { python3 -c 'import json,sys; v=json.load(open(sys.argv[1])).get(sys.argv[2]); print(str(v).lower() if isinstance(v,bool) else v)' "$1" "$2" 2>/dev/null || true; }
+
+print_checks() {
+  local row verdict where name detail
+  printf '\n%-8s %-7s %-36s %s\n' verdict lab check detail
+  for row in "${check_rows[@]}"; do
+    IFS='|' read -r verdict where name detail <<<"$row"
+    # The colour codes take no room: pad by hand.
+    local bare=${verdict//$'\e'\[*([0-9;])m/}
+    printf '%s%*s %-7s %-36s %s\n' "$verdict" $((8 - ${#bare})) '' "$where" "$name" "$detail"
+  done
+  printf '%d checks passed, %d failed\n' $((${#check_rows[@]} - failed_checks)) "$failed_checks"
+  ((failed_checks == 0))
+}
+shopt -s extglob
