@@ -1,0 +1,301 @@
+//! The record of a finished flow: everything that an EVE `flow` event of Suricata says, and what is
+//! ours about sampling and performance.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use umbra_tap::Direction;
+
+use super::Timestamp;
+use crate::decode::{TunnelStack, VlanStack};
+
+/// A figure for each direction of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct PerDirection<T> {
+    /// From the client to the server.
+    pub to_server: T,
+    /// From the server to the client.
+    pub to_client: T,
+}
+
+/// Packets and bytes of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct FlowCounts {
+    /// Frames (of a reassembled datagram every fragment counts).
+    pub packets: u64,
+    /// Frame bytes on the wire, all headers included, FCS not.
+    pub bytes: u64,
+}
+
+/// How far a flow got. The words are Suricata's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowState {
+    /// One direction only, or a TCP handshake that did not finish.
+    #[default]
+    New = 0,
+    /// Both directions; TCP: handshake finished, or data seen midstream.
+    Established = 1,
+    /// TCP only: a reset, or both sides finished.
+    Closed = 2,
+    /// No longer looked at.
+    Bypassed = 3,
+}
+
+impl FlowState {
+    /// The word that EVE uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FlowState::New => "new",
+            FlowState::Established => "established",
+            FlowState::Closed => "closed",
+            FlowState::Bypassed => "bypassed",
+        }
+    }
+}
+
+/// Why a record was written. The words are Suricata's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowEnd {
+    /// Idle for longer than its state allows.
+    Timeout,
+    /// Pushed out of a full table, or by an instance's replacement.
+    Forced,
+    /// The tuple was used again by a new connection.
+    TcpReuse,
+    /// The run ended.
+    Shutdown,
+}
+
+impl FlowEnd {
+    /// The word that EVE uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FlowEnd::Timeout => "timeout",
+            FlowEnd::Forced => "forced",
+            FlowEnd::TcpReuse => "tcp_reuse",
+            FlowEnd::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// State of a TCP connection as seen from between its ends. The words are Suricata's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TcpState {
+    /// Nothing that says where in its life it is.
+    #[default]
+    None = 0,
+    /// SYN.
+    SynSent = 1,
+    /// SYN and SYN/ACK.
+    SynRecv = 2,
+    /// Handshake finished, or packets without one (midstream).
+    Established = 3,
+    /// One side sent FIN.
+    FinWait1 = 4,
+    /// That FIN was acknowledged.
+    FinWait2 = 5,
+    /// Both sent FIN, neither acknowledged.
+    Closing = 6,
+    /// The server sent FIN first.
+    CloseWait = 7,
+    /// Both sent FIN, one is acknowledged.
+    LastAck = 8,
+    /// Both sent FIN, both are acknowledged, or nearly so.
+    TimeWait = 9,
+    /// A reset, or the end after `TimeWait`.
+    Closed = 10,
+}
+
+impl TcpState {
+    /// The word that EVE uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TcpState::None => "none",
+            TcpState::SynSent => "syn_sent",
+            TcpState::SynRecv => "syn_recv",
+            TcpState::Established => "established",
+            TcpState::FinWait1 => "fin_wait1",
+            TcpState::FinWait2 => "fin_wait2",
+            TcpState::Closing => "closing",
+            TcpState::CloseWait => "close_wait",
+            TcpState::LastAck => "last_ack",
+            TcpState::TimeWait => "time_wait",
+            TcpState::Closed => "closed",
+        }
+    }
+}
+
+/// The TCP part of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct TcpRecord {
+    /// All flag bits that the client set at some time (bit 0 FIN … bit 7 CWR).
+    pub flags_to_server: u8,
+    /// All flag bits that the server set at some time.
+    pub flags_to_client: u8,
+    /// Where the connection was when the record was written.
+    pub state: TcpState,
+    /// The first packet seen was no SYN.
+    pub midstream: bool,
+}
+
+impl TcpRecord {
+    /// All flag bits of both sides.
+    #[must_use]
+    pub const fn flags(&self) -> u8 {
+        self.flags_to_server | self.flags_to_client
+    }
+}
+
+/// The ICMP part of a record: type and code of the first packet, and of the first answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct IcmpRecord {
+    /// `(type, code)` of the first packet.
+    pub first: (u8, u8),
+    /// `(type, code)` of the first packet in the other direction.
+    pub response: Option<(u8, u8)>,
+}
+
+/// Under which sampling settings a flow was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Sampling {
+    /// The fraction when the first packet was selected, parts per billion.
+    pub fraction_ppb: u32,
+    /// The settings' epoch at the first packet.
+    pub epoch: u16,
+    /// Some packet was selected by the escalation set.
+    pub escalated: bool,
+    /// The fraction changed while the flow lived: its counts cover only what was selected.
+    pub changed: bool,
+}
+
+impl Sampling {
+    /// 100 % in parts per billion.
+    pub const WHOLE_PPB: u32 = 1_000_000_000;
+
+    /// Everything was selected.
+    pub const WHOLE: Sampling =
+        Sampling { fraction_ppb: Self::WHOLE_PPB, epoch: 0, escalated: false, changed: false };
+
+    /// The fraction at the first packet in percent, 0.0–100.0.
+    #[must_use]
+    pub fn percentage(&self) -> f64 {
+        f64::from(self.fraction_ppb) / 1e7
+    }
+}
+
+/// The performance figures of a TCP flow. A field that is absent was not measured, which is not 0.
+/// The words have tshark's meanings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct FlowPerformance {
+    /// From the first SYN to the ACK that completes the handshake, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_rtt_us: Option<u64>,
+    /// Segments sent again, fast and spurious ones included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retransmissions: Option<PerDirection<u64>>,
+    /// Those sent again because of duplicate ACKs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fast_retransmissions: Option<PerDirection<u64>>,
+    /// Those sent again though they were acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spurious_retransmissions: Option<PerDirection<u64>>,
+    /// Segments that arrived behind later ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_of_order: Option<PerDirection<u64>>,
+    /// ACKs that repeat the previous one while data is outstanding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicate_acks: Option<PerDirection<u64>>,
+    /// Segments that announce a window of 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zero_windows: Option<PerDirection<u64>>,
+}
+
+impl FlowPerformance {
+    /// Whether nothing at all was measured.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A flow from its first packet to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowRecord {
+    /// Stable id below 2^53 (so that JSON readers keep it): a hash of tuple and start.
+    pub flow_id: u64,
+    /// The sampler's symmetric hash of the first packet: what escalation and blocking refer to.
+    pub flow_hash: u64,
+    /// VLAN ids of the first packet, outermost first.
+    pub vlans: VlanStack,
+    /// EVE's `src_ip`: the sender of the first packet (TCP: of the SYN, if its answer came first).
+    pub client: IpAddr,
+    /// EVE's `dest_ip`.
+    pub server: IpAddr,
+    /// 0 where the protocol has no ports.
+    pub client_port: u16,
+    /// 0 where the protocol has no ports.
+    pub server_port: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Present for ICMP and ICMPv6.
+    pub icmp: Option<IcmpRecord>,
+    /// Present for TCP.
+    pub tcp: Option<TcpRecord>,
+    /// Name of the application protocol, absent while unknown.
+    pub app_proto: Option<&'static str>,
+    /// From the client.
+    pub to_server: FlowCounts,
+    /// From the server.
+    pub to_client: FlowCounts,
+    /// Time of the first packet.
+    pub start: Timestamp,
+    /// Time of the last packet.
+    pub end: Timestamp,
+    /// How far the flow got.
+    pub state: FlowState,
+    /// Why the record was written.
+    pub reason: FlowEnd,
+    /// A profile alerted on it.
+    pub alerted: bool,
+    /// Tunnels around the first packet, outermost first.
+    pub tunnels: TunnelStack,
+    /// Index of the wire of the first packet.
+    pub wire: u16,
+    /// Which way the first packet crossed the wire.
+    pub first_direction: Direction,
+    /// Under which sampling settings the flow was taken.
+    pub sampling: Sampling,
+    /// Packets of which not all bytes were there (snaplen).
+    pub truncated_packets: u64,
+    /// ICMP errors that quote a packet of this flow. They are among its packets and bytes, in the
+    /// direction of whom they tell.
+    pub icmp_errors: u32,
+    /// TCP performance figures.
+    pub performance: FlowPerformance,
+}
+
+impl FlowRecord {
+    /// EVE's `age`: difference of the whole seconds of end and start.
+    #[must_use]
+    pub const fn age_s(&self) -> u64 {
+        self.end.as_secs().saturating_sub(self.start.as_secs())
+    }
+
+    /// Packets of both directions.
+    #[must_use]
+    pub const fn packets(&self) -> u64 {
+        self.to_server.packets + self.to_client.packets
+    }
+
+    /// Frame bytes of both directions.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.to_server.bytes + self.to_client.bytes
+    }
+}
