@@ -28,7 +28,7 @@ impl FlowHasher for WireHasher {
     fn flow<F: TapFrame>(&self, frame: &F) -> u64 {
         match frame.nic_hash() {
             // 32 bits with a key that may be known: spread over 64 with the secret.
-            Some(hash) => self.hash.host(u128::from(hash)),
+            Some(hash) => umbra_tap::spread_rss_hash(hash, self.hash.host(0)),
             None => self.hash.frame(frame.head(), &self.options),
         }
     }

@@ -9,6 +9,7 @@ pub mod hashing;
 pub mod idle;
 pub mod io;
 pub mod knobs;
+pub mod links;
 pub mod mem;
 pub mod netlink;
 pub mod shared;

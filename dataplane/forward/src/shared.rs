@@ -1,12 +1,11 @@
 //! What a worker publishes: one coherent snapshot of all its counters, taken at a burst's border.
 //!
-//! The words lie behind a sequence lock. The worker is the only writer and never waits; a reader
-//! that meets a write in progress tries again. H.-J. Boehm, "Can seqlocks get along with
-//! programming language memory models?", MSPC 2012, figure 6, gives the fences.
+//! The words lie behind a sequence lock ([`SnapshotBlock`]): the worker never waits, a reader that
+//! meets a write in progress tries again.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use umbra_tap::counters::{DirectionCounters, TapCounters, WorkerCounters};
+use umbra_tap::{DirectionCounters, SnapshotBlock, TapCounters, WorkerCounters};
 
 /// Identifies one ring for the life of the process; 0 is "none".
 pub type RingId = u64;
@@ -20,7 +19,7 @@ pub struct Layout {
     pub taps: Vec<usize>,
 }
 
-const HEAD_WORDS: usize = 3;
+const HEAD_WORDS: usize = 2;
 const SLOT_EXTRA_WORDS: usize = 2;
 
 impl Layout {
@@ -64,9 +63,8 @@ pub struct WorkerSnapshot {
 #[derive(Debug)]
 pub struct WorkerShared {
     layout: Layout,
-    /// Even: stable; odd: being written. Written by the worker.
-    sequence: AtomicU64,
-    words: Box<[AtomicU64]>,
+    /// Written by the worker.
+    block: SnapshotBlock,
     /// Written by control, read by the worker in housekeeping.
     stop: AtomicBool,
     /// Written by the worker when its loop has ended.
@@ -76,11 +74,9 @@ pub struct WorkerShared {
 impl WorkerShared {
     /// Zeroed counters for `layout`.
     pub fn new(layout: Layout) -> Self {
-        let words = (0..layout.words()).map(|_| AtomicU64::new(0)).collect();
         WorkerShared {
+            block: SnapshotBlock::new(layout.words()),
             layout,
-            sequence: AtomicU64::new(0),
-            words,
             stop: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
@@ -106,33 +102,27 @@ impl WorkerShared {
         self.ended.store(true, Ordering::Release);
     }
 
-    /// Opens a publication; only the worker calls it.
-    pub(crate) fn publish(&self) -> Publication<'_> {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        Publication { shared: self, next: 0, sequence }
+    /// Room for one publication, to be kept by the worker so that it allocates once.
+    pub(crate) fn buffer(&self) -> Vec<u64> {
+        Vec::with_capacity(self.block.len())
+    }
+
+    /// Publishes all words in the order of the layout; only the worker calls it.
+    pub(crate) fn publish(&self, words: &[u64]) {
+        self.block.write(words);
     }
 
     /// Number of publications so far.
     pub fn publications(&self) -> u64 {
-        self.sequence.load(Ordering::Acquire) / 2
+        self.block.sequence()
     }
 
     /// A coherent snapshot. Spins through a publication in progress, which is some hundred stores
     /// long; yields between tries because the writer may share the reader's core.
     pub fn snapshot(&self) -> WorkerSnapshot {
-        let mut buffer = vec![0u64; self.words.len()];
         loop {
-            let before = self.sequence.load(Ordering::Acquire);
-            if before % 2 == 0 {
-                for (to, from) in buffer.iter_mut().zip(&self.words) {
-                    *to = from.load(Ordering::Relaxed);
-                }
-                fence(Ordering::Acquire);
-                if self.sequence.load(Ordering::Relaxed) == before {
-                    return self.decode(before / 2, &buffer);
-                }
+            if let Some((number, words)) = self.block.read_numbered() {
+                return self.decode(number, &words);
             }
             std::thread::yield_now();
         }
@@ -142,7 +132,6 @@ impl WorkerShared {
         let mut at = Words { words };
         let tsc = at.one();
         let knobs_version = at.one();
-        let _reserved = at.one();
         let worker = WorkerCounters::from_words(at.take());
         let lanes =
             (0..self.layout.lanes).map(|_| DirectionCounters::from_words(at.take())).collect();
@@ -183,32 +172,6 @@ impl Words<'_> {
     }
 }
 
-/// A publication in progress: words are put in order, the drop closes it.
-#[derive(Debug)]
-pub(crate) struct Publication<'a> {
-    shared: &'a WorkerShared,
-    next: usize,
-    sequence: u64,
-}
-
-impl Publication<'_> {
-    pub(crate) fn put(&mut self, words: &[u64]) {
-        for &word in words {
-            if let Some(slot) = self.shared.words.get(self.next) {
-                slot.store(word, Ordering::Relaxed);
-            }
-            self.next += 1;
-        }
-    }
-}
-
-impl Drop for Publication<'_> {
-    fn drop(&mut self) {
-        debug_assert_eq!(self.next, self.shared.words.len(), "the layout was filled");
-        self.shared.sequence.store(self.sequence.wrapping_add(2), Ordering::Release);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,7 +186,7 @@ mod tests {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
                 for i in 1..=20_000u64 {
-                    shared.publish().put(&vec![i; words]);
+                    shared.publish(&vec![i; words]);
                 }
                 shared.set_ended();
             })

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
-use umbra_tap::counters::{DirectionCounters, WorkerCounters};
-use umbra_tap::{BurstOrigin, MatchSet, Producer, Selection, Tap, TapBatch, TapSettings, Verdict};
+use umbra_tap::{
+    BurstOrigin, DirectionCounters, MatchSet, Producer, Selection, Tap, TapBatch, TapSettings, Verdict,
+    WorkerCounters,
+};
 
 use crate::clock::TscClock;
 use crate::filter;
@@ -116,6 +118,11 @@ pub struct Worker<Io: PacketIo> {
     links: WorkerLinks<Io::Change>,
     poll: Poll,
     tsc: fn() -> u64,
+    /// One publication, kept so that it is allocated once.
+    words: Vec<u64>,
+    /// TSC at which the loop became busy; read only where busy and idle loops meet.
+    busy_since: Option<u64>,
+    started: u64,
 }
 
 impl<Io: PacketIo> std::fmt::Debug for Worker<Io> {
@@ -171,9 +178,12 @@ impl<Io: PacketIo> Worker<Io> {
             knobs,
             knobs_version,
             counters: WorkerCounters::default(),
+            words: links.shared.buffer(),
             links,
             poll,
             tsc,
+            busy_since: None,
+            started: tsc(),
         }
     }
 
@@ -197,13 +207,19 @@ impl<Io: PacketIo> Worker<Io> {
                 busy |= received != 0;
                 units -= i64::from(received) + COPY_UNITS * i64::from(copied);
             }
-            self.counters.busy_loops += u64::from(busy);
-            if !busy {
+            if busy {
+                self.counters.busy_loops += 1;
+                if self.busy_since.is_none() {
+                    self.busy_since = Some((self.tsc)());
+                }
+                idle.reset();
+            } else {
+                if let Some(since) = self.busy_since.take() {
+                    self.counters.busy_cycles += (self.tsc)().wrapping_sub(since);
+                }
                 if idle.wait() {
                     units -= SLEEP_UNITS;
                 }
-            } else {
-                idle.reset();
             }
             if units <= 0 {
                 units = HOUSEKEEPING_UNITS;
@@ -310,6 +326,7 @@ impl<Io: PacketIo> Worker<Io> {
             batch.clear();
             return 0;
         }
+        counters.tx_bursts += 1;
         let mut sent = io.tx(index, batch);
         if !batch.is_empty() {
             sent += Self::retry(io, lane, index, batch, counters);
@@ -359,6 +376,14 @@ impl<Io: PacketIo> Worker<Io> {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
+        let now = (self.tsc)();
+        if let Some(since) = self.busy_since.replace(now) {
+            self.counters.busy_cycles += now.wrapping_sub(since);
+        } else {
+            self.busy_since = None;
+        }
+        self.counters.housekeepings += 1;
+        self.counters.cycles = now.wrapping_sub(self.started);
         self.counters.idle_sleeps = idle.sleeps();
         self.counters.overslept = idle.overslept();
         self.publish();
@@ -369,6 +394,7 @@ impl<Io: PacketIo> Worker<Io> {
         // The version first: knobs that go up in between are taken now and once more next time.
         self.knobs_version = self.links.board.version();
         let knobs = self.links.board.load();
+        self.counters.settings_taken += 1;
         for (state, new) in self.taps.iter_mut().zip(&knobs.taps) {
             let old = state.tap.apply(new.settings.clone());
             state.hasher = new.hasher.clone();
@@ -389,6 +415,7 @@ impl<Io: PacketIo> Worker<Io> {
                 };
                 let old_ring = std::mem::replace(&mut state.rings[instance], ring);
                 if let Some(old) = state.tap.attach(instance, producer) {
+                    self.counters.rings_replaced += 1;
                     let _ =
                         self.links.events.send(Event::Detached { ring: old_ring, producer: old });
                 }
@@ -413,19 +440,21 @@ impl<Io: PacketIo> Worker<Io> {
         }
     }
 
-    fn publish(&self) {
-        let mut out = self.links.shared.publish();
-        out.put(&[(self.tsc)(), self.knobs_version, 0]);
-        out.put(&self.counters.to_words());
+    fn publish(&mut self) {
+        let words = &mut self.words;
+        words.clear();
+        words.extend([(self.tsc)(), self.knobs_version]);
+        words.extend(self.counters.to_words());
         for lane in &self.lanes {
-            out.put(&lane.counters.to_words());
+            words.extend(lane.counters.to_words());
         }
         for state in &self.taps {
             for (instance, &ring) in state.rings.iter().enumerate() {
-                out.put(&state.tap.counters(instance).to_words());
-                out.put(&[ring, state.tap.published_records(instance)]);
+                words.extend(state.tap.counters(instance).to_words());
+                words.extend([ring, state.tap.published_records(instance)]);
             }
         }
+        self.links.shared.publish(words);
     }
 }
 

@@ -9,7 +9,7 @@ use common::{Rig, RigOptions, assert_exact, knobs, settings, wait};
 use umbra_forward::io::TxLimits;
 use umbra_forward::mem::{Faults, MemChange, MemFrame};
 use umbra_forward::{Command, Event};
-use umbra_tap::{Distribute, MatchSetBuilder, Percentage, Select, Verdict};
+use umbra_tap::{Distribute, MatchSetBuilder, Select, Verdict};
 
 fn options(faults: Vec<Faults>, percentage: f64) -> RigOptions {
     RigOptions {
@@ -146,8 +146,7 @@ fn blocked_frames_do_not_leave_but_are_mirrored() {
     let mut rig = Rig::start(options(vec![Faults::default(); 2], 100.0));
     let mut k = knobs(settings(100.0, Distribute::Shard));
     let mut block = MatchSetBuilder::new();
-    let v4 = |last: u8| 0xffff_0000_0000u128 | u128::from(u32::from_be_bytes([10, 0, 0, last]));
-    block.host(v4(9));
+    block.host("10.0.0.9".parse().unwrap());
     k.block = Arc::new(block.build());
     let (version, _) = rig.board.publish(k);
     wait("the block table to be in force", || rig.snapshot().knobs_version == version);
@@ -253,9 +252,8 @@ fn the_percentage_changes_while_traffic_flows_and_zero_selects_nothing() {
 fn an_escalated_host_is_selected_at_zero_percent() {
     let mut opts = options(vec![Faults::default(); 2], 0.0);
     let mut set = MatchSetBuilder::new();
-    set.prefix(0xffff_0000_0000u128 | 0x0a00_0000, 96 + 24);
+    set.prefix("10.0.0.0".parse().unwrap(), 24).unwrap();
     opts.settings.escalation = Arc::new(set.build());
-    opts.settings.percentage = Percentage::try_from(0.0).unwrap();
     let mut rig = Rig::start(opts);
     for i in 0..10 {
         let mut f = frame(3, i, 64);

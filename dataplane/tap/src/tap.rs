@@ -14,7 +14,7 @@ use crate::matchset::MatchSet;
 use crate::percentage::Percentage;
 use crate::record::{Checksum, Direction, RecordMeta, Verdict};
 use crate::ring::{Producer, PushError, Slot};
-use crate::sampler::{FlowThreshold, GeometricSkip, Select, shard};
+use crate::sampler::{FlowThreshold, GeometricSkip, GeometricTable, Select, shard};
 
 /// Frames per burst at most: one bit of a `u64` each.
 pub const MAX_BURST: usize = 64;
@@ -98,8 +98,9 @@ pub enum Distribute {
 pub struct TapSettings {
     /// Off: nothing is selected, whatever the percentage.
     pub enabled: bool,
-    /// Share of the traffic that is selected.
-    pub percentage: Percentage,
+    /// Share of the traffic that is selected, with the table of gaps for `packet` mode, which is
+    /// built by the control side so that a worker need not.
+    pub gaps: Arc<GeometricTable>,
     /// What the percentage is of.
     pub select: Select,
     /// How selected frames reach the instances.
@@ -110,6 +111,19 @@ pub struct TapSettings {
     pub escalation: Arc<MatchSet>,
     /// Counts changes of the settings; stamped on every record.
     pub epoch: u16,
+}
+
+impl TapSettings {
+    /// Share of the traffic that is selected.
+    pub fn percentage(&self) -> Percentage {
+        self.gaps.percentage()
+    }
+
+    /// The same settings with another share.
+    pub fn with_percentage(mut self, percentage: Percentage) -> Self {
+        self.gaps = Arc::new(GeometricTable::new(percentage));
+        self
+    }
 }
 
 /// What was selected of one burst, as bits by frame index.
@@ -165,9 +179,9 @@ impl Tap {
     /// A tap for `instances` shadow instances, none attached yet. `seed` starts the packet sampler.
     pub fn new(settings: TapSettings, instances: usize, seed: u64) -> Self {
         let mut tap = Tap {
-            flow: FlowThreshold::from(settings.percentage),
-            host: FlowThreshold::for_hosts(settings.percentage),
-            skip: GeometricSkip::new(settings.percentage, seed),
+            flow: FlowThreshold::from(settings.percentage()),
+            host: FlowThreshold::for_hosts(settings.percentage()),
+            skip: GeometricSkip::with_table(Arc::clone(&settings.gaps), seed),
             all: false,
             none: true,
             instances: Vec::new(),
@@ -183,18 +197,19 @@ impl Tap {
 
     fn derive(&mut self) {
         let off = !self.settings.enabled || self.instances.is_empty();
-        self.all = !off && self.settings.percentage.is_full();
-        self.none = off || (self.settings.percentage.is_zero() && self.settings.escalation.is_empty());
+        self.all = !off && self.settings.percentage().is_full();
+        self.none =
+            off || (self.settings.percentage().is_zero() && self.settings.escalation.is_empty());
     }
 
     /// Takes new settings. A changed percentage restarts the packet sampler's draw, which is exact
     /// because the geometric distribution has no memory. The old settings are returned so that the
     /// caller decides where their memory is freed.
     pub fn apply(&mut self, settings: TapSettings) -> TapSettings {
-        if settings.percentage != self.settings.percentage {
-            self.flow = FlowThreshold::from(settings.percentage);
-            self.host = FlowThreshold::for_hosts(settings.percentage);
-            self.skip.set_percentage(settings.percentage);
+        if settings.percentage() != self.settings.percentage() {
+            self.flow = FlowThreshold::from(settings.percentage());
+            self.host = FlowThreshold::for_hosts(settings.percentage());
+            self.skip.set_table(Arc::clone(&settings.gaps));
         }
         let old = std::mem::replace(&mut self.settings, settings);
         self.derive();
@@ -354,7 +369,7 @@ impl Tap {
         selection: Selection,
     ) {
         let count = self.instances.len();
-        let fraction_ppb = self.settings.percentage.fraction_ppb();
+        let fraction_ppb = self.settings.percentage().fraction_ppb();
         let snaplen = self.settings.snaplen;
         let mut rest = selection.selected;
         while rest != 0 {
@@ -408,7 +423,10 @@ impl Tap {
                 slot.counters.enqueued_bytes += u64::from(meta.frame_len.min(snaplen));
                 slot.counters.truncated += u64::from(meta.frame_len > snaplen);
                 slot.dirty = true;
-                #[expect(clippy::cast_possible_truncation, reason = "instances and burst are small")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "instances and burst are small"
+                )]
                 self.pending.push(Pending {
                     slot: record,
                     instance: instance as u16,
@@ -428,7 +446,8 @@ impl Tap {
             return;
         }
         for pending in self.pending.drain(..) {
-            if let Some(producer) = self.instances[usize::from(pending.instance)].producer.as_mut() {
+            if let Some(producer) = self.instances[usize::from(pending.instance)].producer.as_mut()
+            {
                 producer.set_verdict(pending.slot, verdict(usize::from(pending.frame)));
             }
         }

@@ -15,7 +15,7 @@ use umbra_forward::mem::{Faults, MemChange, MemEnds, MemIo};
 use umbra_forward::shared::{Layout, WorkerShared, WorkerSnapshot};
 use umbra_forward::{Command, Event, LaneConfig, TapConfig, Worker, WorkerLinks};
 use umbra_tap::{
-    BurstOrigin, Consumer, Direction, Distribute, MatchSet, Percentage, Producer, Select,
+    BurstOrigin, Consumer, Direction, Distribute, GeometricTable, MatchSet, Percentage, Producer, Select,
     TapSettings,
 };
 use umbra_wire::key::{KeyOptions, SymmetricHash};
@@ -34,7 +34,7 @@ pub fn hasher() -> WireHasher {
 pub fn settings(percentage: f64, distribute: Distribute) -> TapSettings {
     TapSettings {
         enabled: true,
-        percentage: Percentage::try_from(percentage).unwrap(),
+        gaps: Arc::new(GeometricTable::new(Percentage::try_from(percentage).unwrap())),
         select: Select::Flow,
         distribute,
         snaplen: u32::MAX,
