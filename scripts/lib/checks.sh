@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Checks and their table; the checks that every laboratory makes of umbra's own accounts. Sourced after forwarder.sh.
 
-check_rows=() failed_checks=0
+check_rows=() failed_checks=0 table_printed=false
 
 # check NAME TRUE|FALSE DETAIL…
 check() {
@@ -27,6 +27,7 @@ field() { python3 -c 'import json,sys; v=json.load(open(sys.argv[1])).get(sys.ar
 
 print_checks() {
   local row verdict where name detail
+  table_printed=true
   printf '\n%-8s %-7s %-36s %s\n' verdict lab check detail
   for row in "${check_rows[@]}"; do
     IFS='|' read -r verdict where name detail <<<"$row"

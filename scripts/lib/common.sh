@@ -66,12 +66,17 @@ wait_gone() {
 
 stop() {
   local pid=$1 signal=${2:-TERM}
-  kill -s "$signal" "$pid" 2>/dev/null || return 0
-  if [[ $signal != KILL ]] && ! wait_gone "$pid" "${stop_within_s:-10}"; then
+  alive "$pid" || return 0
+  if [[ $signal != KILL ]]; then
+    kill -s "$signal" "$pid" 2>/dev/null || true
+    if wait_gone "$pid" "${stop_within_s:-10}"; then
+      wait "$pid" 2>/dev/null || true
+      return 0
+    fi
     warn "process $pid did not end on SIG$signal; killing it"
-    # Its session: what it started itself goes with it.
-    kill -s KILL -- "-$pid" 2>/dev/null || kill -s KILL "$pid" 2>/dev/null || true
   fi
+  # Its session: what it started itself (a program under timeout) goes with it.
+  kill -s KILL -- "-$pid" 2>/dev/null || kill -s KILL "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
 }
 
