@@ -1,7 +1,7 @@
 //! Flow hashes of frames for the tap and the filters: `umbra-wire`'s key behind `umbra-tap`'s trait.
 
 use umbra_tap::{FlowHasher, Subject, TapFrame};
-use umbra_wire::key::{KeyOptions, SymmetricHash};
+use umbra_wire::{KeyOptions, SymmetricHash};
 
 /// Hashes frames with a secret seed that all workers of the process share, so that both directions
 /// of a flow agree wherever they are received.

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use umbra_tap::snapshot::Publication;
 use umbra_tap::{DirectionCounters, SnapshotBlock, TapCounters, WorkerCounters};
 
 /// Identifies one ring for the life of the process; 0 is "none".
@@ -102,14 +103,9 @@ impl WorkerShared {
         self.ended.store(true, Ordering::Release);
     }
 
-    /// Room for one publication, to be kept by the worker so that it allocates once.
-    pub(crate) fn buffer(&self) -> Vec<u64> {
-        Vec::with_capacity(self.block.len())
-    }
-
-    /// Publishes all words in the order of the layout; only the worker calls it.
-    pub(crate) fn publish(&self, words: &[u64]) {
-        self.block.write(words);
+    /// Opens a publication of all words in the order of the layout; only the worker calls it.
+    pub(crate) fn publish(&self) -> Publication<'_> {
+        self.block.publish()
     }
 
     /// Number of publications so far.
@@ -186,7 +182,7 @@ mod tests {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
                 for i in 1..=20_000u64 {
-                    shared.publish(&vec![i; words]);
+                    shared.publish().put(&vec![i; words]);
                 }
                 shared.set_ended();
             })

@@ -118,8 +118,6 @@ pub struct Worker<Io: PacketIo> {
     links: WorkerLinks<Io::Change>,
     poll: Poll,
     tsc: fn() -> u64,
-    /// One publication, kept so that it is allocated once.
-    words: Vec<u64>,
     /// TSC at which the loop became busy; read only where busy and idle loops meet.
     busy_since: Option<u64>,
     started: u64,
@@ -178,7 +176,6 @@ impl<Io: PacketIo> Worker<Io> {
             knobs,
             knobs_version,
             counters: WorkerCounters::default(),
-            words: links.shared.buffer(),
             links,
             poll,
             tsc,
@@ -440,21 +437,19 @@ impl<Io: PacketIo> Worker<Io> {
         }
     }
 
-    fn publish(&mut self) {
-        let words = &mut self.words;
-        words.clear();
-        words.extend([(self.tsc)(), self.knobs_version]);
-        words.extend(self.counters.to_words());
+    fn publish(&self) {
+        let mut out = self.links.shared.publish();
+        out.put(&[(self.tsc)(), self.knobs_version]);
+        out.put(&self.counters.to_words());
         for lane in &self.lanes {
-            words.extend(lane.counters.to_words());
+            out.put(&lane.counters.to_words());
         }
         for state in &self.taps {
             for (instance, &ring) in state.rings.iter().enumerate() {
-                words.extend(state.tap.counters(instance).to_words());
-                words.extend([ring, state.tap.published_records(instance)]);
+                out.put(&state.tap.counters(instance).to_words());
+                out.put(&[ring, state.tap.published_records(instance)]);
             }
         }
-        self.links.shared.publish(words);
     }
 }
 

@@ -18,7 +18,7 @@ use umbra_tap::{
     BurstOrigin, Consumer, Direction, Distribute, GeometricTable, MatchSet, Percentage, Producer, Select,
     TapSettings,
 };
-use umbra_wire::key::{KeyOptions, SymmetricHash};
+use umbra_wire::{KeyOptions, SymmetricHash};
 
 /// A TSC of 1 GHz for tests.
 pub fn test_tsc() -> u64 {
