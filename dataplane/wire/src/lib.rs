@@ -6,6 +6,7 @@
 //! succeeded, no accessor of that view can panic or read outside the slice it was given.
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod error;
 pub mod ethernet;
 pub mod hash;

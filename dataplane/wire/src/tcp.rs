@@ -136,7 +136,7 @@ pub enum TcpOption<'a> {
     MaximumSegmentSize(u16),
     WindowScale(u8),
     SackPermitted,
-    /// Blocks of left and right edge, eight bytes each, 1..=4 of them; see [`sack_blocks`].
+    /// Blocks of left and right edge, eight bytes each, 0..=4 of them; see [`sack_blocks`].
     Sack(&'a [u8]),
     /// Value and echo reply.
     Timestamps(u32, u32),
@@ -179,7 +179,7 @@ impl<'a> Iterator for TcpOptions<'a> {
             (2, &[a, b]) => TcpOption::MaximumSegmentSize(u16::from_be_bytes([a, b])),
             (3, &[shift]) => TcpOption::WindowScale(shift),
             (4, &[]) => TcpOption::SackPermitted,
-            (5, blocks) if matches!(blocks.len(), 8 | 16 | 24 | 32) => TcpOption::Sack(blocks),
+            (5, blocks) if matches!(blocks.len(), 0 | 8 | 16 | 24 | 32) => TcpOption::Sack(blocks),
             (8, &[a, b, c, d, e, f, g, h]) => TcpOption::Timestamps(
                 u32::from_be_bytes([a, b, c, d]),
                 u32::from_be_bytes([e, f, g, h]),
