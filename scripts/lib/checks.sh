@@ -39,3 +39,33 @@ print_checks() {
   ((failed_checks == 0))
 }
 shopt -s extglob
+
+# ledger_now FILE: the accounts as umbra tells them.
+ledger_now() { ctl ledger --json >"$1"; }
+
+# check_wire_counts DIRECTION SENT RECEIVED: umbra's own counters against those of the two ends.
+check_wire_counts() {
+  local rx tx
+  ledger_now "$run_dir/ledger.json" || true
+  read -r rx tx <<<"$(python3 "$repo/scripts/lib/ledger.py" wire "$run_dir/ledger.json" "$1")"
+  check "ledger $1 agrees with the ends" "$(truth is "${rx:-} ${tx:-}" "$2 $3")" "rx $rx of $2 sent, tx $tx of $3 received"
+}
+
+# check_umbra: what umbra says of itself at the end: accounts exact while running and after the drain, the sample
+# analysed, records written, and a clean end on SIGINT.
+check_umbra() {
+  local verdict=true detail code=0 flows
+  ledger_now "$run_dir/ledger.json" || true
+  detail=$(python3 "$repo/scripts/lib/ledger.py" check "$run_dir/ledger.json") || verdict=false
+  check "ledger exact" $verdict "$detail"
+
+  kill -s INT "$forwarder_pid" 2>/dev/null || true
+  if wait_gone "$forwarder_pid" 10; then wait "$forwarder_pid" || code=$?; else code="none within 10 s"; fi
+  check "drains and ends on SIGINT" "$(truth is "$code" 0)" "exit code $code"
+  if [[ -f $run_dir/out/eve.json ]]; then
+    flows=$(python3 "$repo/scripts/lib/eve.py" count "$run_dir/out/eve.json" flow 2>&1) || true
+    check "the sample was analysed" "$(truth above "${flows//[!0-9]/}" 0)" "$flows flow records in eve.json"
+  else
+    check "the sample was analysed" false "no eve.json in $run_dir/out"
+  fi
+}
