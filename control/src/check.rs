@@ -1,1 +1,163 @@
+//! `umbra check`: says what is wrong with manifests, or what would be run.
 
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::{self, CheckArgs, Exit, Failure, Outcome};
+use crate::manifest::eal::core_list;
+use crate::manifest::{Core, Diagnostics, Distribute, Manifest, Poll, Warning, Wire};
+
+/// Validates what is given.
+///
+/// # Errors
+/// Exit code 2 when anything is wrong.
+pub fn main(args: &CheckArgs) -> Outcome {
+    if let Some(rules) = &args.rules {
+        return check_rules(rules, args.json);
+    }
+    let checked = Manifest::load(&args.files);
+    if args.json {
+        cli::print(&format!("{:#}\n", as_json(&args.files, &checked)))?;
+        return checked.map(|_| ()).map_err(|_| Failure::reported(Exit::Usage));
+    }
+    let (manifest, warnings) = checked?;
+    for warning in &warnings {
+        eprint!("{warning}");
+    }
+    cli::print(&summary(&manifest))
+}
+
+/// The signature engine is not there: nothing loads, and that must not look like success.
+fn check_rules(rules: &std::path::Path, json: bool) -> Outcome {
+    const REASON: &str = "not built yet: the signature engine";
+    if json {
+        let failed = json!([{
+            "file": rules.display().to_string(), "line": null, "sid": null, "reason": REASON,
+        }]);
+        let answer = json!({ "loaded": 0, "failed": failed, "unsupported": [] });
+        cli::print(&format!("{answer:#}\n"))?;
+        return Err(Failure::reported(Exit::Usage));
+    }
+    Err(Failure::usage(anyhow::anyhow!("{}: {REASON}", rules.display())))
+}
+
+fn as_json(
+    files: &[PathBuf],
+    checked: &Result<(Manifest, Vec<Warning>), Diagnostics>,
+) -> serde_json::Value {
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    match checked {
+        Ok((manifest, warnings)) => json!({
+            "ok": true, "files": files, "errors": [], "warnings": warnings,
+            "manifest": digest(manifest),
+        }),
+        Err(Diagnostics { errors, warnings }) => json!({
+            "ok": false, "files": files, "errors": errors, "warnings": warnings,
+            "manifest": null,
+        }),
+    }
+}
+
+fn digest(manifest: &Manifest) -> serde_json::Value {
+    let shadowing = &manifest.shadowing;
+    let wire = |wire: &Wire| {
+        json!({
+            "name": wire.name.as_str(), "a": wire.a.to_string(), "b": wire.b.to_string(),
+            "mtu": wire.mtu_bytes, "queues": wire.queues,
+        })
+    };
+    let ids = |cores: &Option<Vec<Core>>| {
+        cores.as_ref().map(|cores| cores.iter().map(|core| core.0).collect::<Vec<_>>())
+    };
+    json!({
+        "appliance": manifest.appliance.name.as_str(),
+        "wires": manifest.wires.iter().map(wire).collect::<Vec<_>>(),
+        "workers": ids(&manifest.host.workers),
+        "analyzers": ids(&manifest.host.analyzers),
+        "shadow_enabled": shadowing.shadow_enabled,
+        "shadow_instance_count": shadowing.shadow_instance_count,
+        "shadow_traffic_percentage": shadowing.shadow_traffic_percentage.get(),
+        "shadow_analysis_profiles":
+            shadowing.shadow_analysis_profiles.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+        "outputs": manifest.outputs.directory.as_ref().map(|dir| dir.display().to_string()),
+    })
+}
+
+/// What a manifest means, in a few lines.
+pub fn summary(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    let mut line = |what: &str, value: &str| {
+        let _ = writeln!(text, "{what:<10} {value}");
+    };
+    line("appliance", manifest.appliance.name.as_str());
+    for wire in &manifest.wires {
+        line("wire", &describe_wire(wire));
+    }
+    line("cores", &describe_cores(manifest));
+    line("shadow", &describe_shadow(manifest));
+    let outputs = &manifest.outputs;
+    match (&outputs.directory, &outputs.eve) {
+        (None, _) => line("outputs", "none"),
+        (Some(directory), None) => line("outputs", &format!("{}, no EVE", directory.display())),
+        (Some(_), Some(eve)) => {
+            let types: Vec<_> = outputs.eve_types.iter().map(|t| t.as_str()).collect();
+            line("outputs", &format!("{} ({})", eve.display(), types.join(", ")));
+        }
+    }
+    text
+}
+
+fn describe_wire(wire: &Wire) -> String {
+    let queues = match wire.queues {
+        None => "queues automatic".to_owned(),
+        Some(1) => "1 queue".to_owned(),
+        Some(n) => format!("{n} queues"),
+    };
+    format!(
+        "{}: {} ({}) <-> {} ({}), mtu {}, {queues}",
+        wire.name,
+        wire.a,
+        wire.a.kind(),
+        wire.b,
+        wire.b.kind(),
+        wire.mtu_bytes
+    )
+}
+
+fn describe_cores(manifest: &Manifest) -> String {
+    let host = &manifest.host;
+    let list = |cores: &Option<Vec<Core>>| match cores {
+        Some(cores) => core_list(cores.iter().copied()),
+        None => "automatic".to_owned(),
+    };
+    let poll = match host.poll {
+        Poll::Busy => "busy",
+        Poll::Adaptive => "adaptive",
+    };
+    format!("workers {}, analyzers {}, {poll} poll", list(&host.workers), list(&host.analyzers))
+}
+
+fn describe_shadow(manifest: &Manifest) -> String {
+    let shadowing = &manifest.shadowing;
+    if !shadowing.shadow_enabled {
+        return "off".to_owned();
+    }
+    let what = match shadowing.select {
+        crate::manifest::Select::Flow => "flows",
+        crate::manifest::Select::Host => "hosts",
+        crate::manifest::Select::Packet => "packets",
+    };
+    let (count, each) = (shadowing.shadow_instance_count, shadowing.distribute);
+    let instances = match (count, each) {
+        (0, _) => "no instance".to_owned(),
+        (1, _) => "1 instance".to_owned(),
+        (n, Distribute::Shard) => format!("{n} instances, each a share"),
+        (n, Distribute::Replicate) => format!("{n} instances, each all of it"),
+    };
+    let ids: Vec<_> = manifest.profiles.iter().map(|profile| profile.id.as_str()).collect();
+    let profiles = if ids.is_empty() { "no profile".to_owned() } else { ids.join(", ") };
+    let percentage = shadowing.shadow_traffic_percentage.get();
+    format!("{percentage} % of the {what} to {instances}: {profiles}")
+}
