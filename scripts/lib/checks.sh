@@ -51,14 +51,18 @@ check_wire_counts() {
   check "ledger $1 agrees with the ends" "$(truth is "${rx:-} ${tx:-}" "$2 $3")" "rx $rx of $2 sent, tx $tx of $3 received"
 }
 
-# check_umbra: what umbra says of itself at the end: accounts exact while running and after the drain, the sample
-# analysed, records written, and a clean end on SIGINT.
-check_umbra() {
-  local verdict=true detail code=0 flows
+# check_ledger NAME
+check_ledger() {
+  local verdict=true detail
   ledger_now "$run_dir/ledger.json" || true
   detail=$(python3 "$repo/scripts/lib/ledger.py" check "$run_dir/ledger.json") || verdict=false
-  check "ledger exact" $verdict "$detail"
+  check "$1" $verdict "$detail"
+}
 
+# check_umbra: what umbra says of itself at the end: accounts exact, the sample analysed, records written, a clean end on SIGINT.
+check_umbra() {
+  local code=0 flows
+  check_ledger "ledger exact"
   kill -s INT "$forwarder_pid" 2>/dev/null || true
   if wait_gone "$forwarder_pid" 10; then wait "$forwarder_pid" || code=$?; else code="none within 10 s"; fi
   check "drains and ends on SIGINT" "$(truth is "$code" 0)" "exit code $code"

@@ -19,9 +19,10 @@ lab_vm() {
   vm_serve
   vm_boot
   vm_traffic
+  if [[ $forwarder == umbra ]]; then check_ledger "ledger exact, guest's traffic"; fi
   vm_kill_guest
-  if [[ $forwarder == umbra ]]; then check_umbra; fi
   vm_kill_forwarder
+  if [[ $forwarder == umbra ]]; then check_umbra; fi
 }
 
 vm_forwarder() {
