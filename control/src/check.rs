@@ -78,7 +78,7 @@ fn digest(manifest: &Manifest) -> serde_json::Value {
         "analyzers": ids(&manifest.host.analyzers),
         "shadow_enabled": shadowing.shadow_enabled,
         "shadow_instance_count": shadowing.shadow_instance_count,
-        "shadow_traffic_percentage": shadowing.shadow_traffic_percentage.get(),
+        "shadow_traffic_percentage": shadowing.shadow_traffic_percentage.percent(),
         "shadow_analysis_profiles":
             shadowing.shadow_analysis_profiles.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
         "outputs": manifest.outputs.directory.as_ref().map(|dir| dir.display().to_string()),
@@ -158,6 +158,6 @@ fn describe_shadow(manifest: &Manifest) -> String {
     };
     let ids: Vec<_> = manifest.profiles.iter().map(|profile| profile.id.as_str()).collect();
     let profiles = if ids.is_empty() { "no profile".to_owned() } else { ids.join(", ") };
-    let percentage = shadowing.shadow_traffic_percentage.get();
+    let percentage = shadowing.shadow_traffic_percentage;
     format!("{percentage} % of the {what} to {instances}: {profiles}")
 }

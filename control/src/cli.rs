@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::manifest::{Diagnostics, Percentage};
+use umbra_tap::{Percentage, PercentageError};
+
+use crate::manifest::Diagnostics;
 
 /// How a command ended; the process exits with its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,7 +311,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn percentage(text: &str) -> Result<Percentage, String> {
-    Percentage::parse(text).ok_or_else(|| "a percentage from 0.0 to 100.0".to_owned())
+    text.parse().map_err(|error: PercentageError| error.to_string())
 }
 
 /// Writes to standard output. A reader that has gone (`umbra schema | head`) is no failure.

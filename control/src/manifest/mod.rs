@@ -20,7 +20,6 @@ mod load;
 mod names;
 mod profiles;
 mod reader;
-mod seam;
 mod sections;
 mod settings;
 mod source;
@@ -34,12 +33,13 @@ pub use diagnostic::{Class, Diagnostic, Diagnostics, Place, Severity, Warning};
 pub use load::{LoadOptions, Purpose};
 pub use names::{Core, Name, PciAddress, PortName, ProfileId};
 pub use profiles::STANDARD_PROFILES;
-pub use seam::{FlowKeyMode, Percentage, Select, Tunnel};
 pub use source::Position;
 pub use types::{
     Appliance, Distribute, EveType, Governor, Host, Isolation, Manifest, Outputs, Policy, Poll,
     ProfileKind, ProfileSpec, Remediation, RemediationMode, Shadowing, Wire,
 };
+pub use umbra_tap::{Percentage, Select};
+pub use umbra_wire::{FlowKeyMode, Tunnel};
 
 /// Where the control socket is when no manifest says so: below `/run` for root, who can write
 /// there, and below `$XDG_RUNTIME_DIR` for others.

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use umbra_tap::Select;
+use umbra_wire::{FlowKeyMode, Tunnel};
+
 use super::diagnostic::{Class, Report};
 use super::keys::{PROFILE, SHADOWING};
 use super::names::ProfileId;
 use super::reader::{Found, Value};
-use super::seam::{FlowKeyMode, Select, Tunnel};
 use super::settings::Settings;
 use super::source::{At, Span};
 use super::suggest::nearest;

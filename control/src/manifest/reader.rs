@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
+use umbra_tap::{Percentage, PercentageError};
 
 use super::diagnostic::{Class, Report};
 use super::keys::{Default, IntRange, Key, Kind, SECTIONS, Section, TextForm, Word};
@@ -394,10 +395,19 @@ impl Reader<'_, '_> {
         number: Option<f64>,
         value: &Spanned<DeValue<'_>>,
     ) -> Option<Value> {
-        let legal = number.filter(|n| (0.0..=100.0).contains(n));
-        if legal.is_none() {
-            self.illegal(kind, path, format!("`{path}` is out of range"), value);
-        }
+        let legal = match number.map(Percentage::try_from) {
+            Some(Ok(_)) => number,
+            Some(Err(PercentageError::TooFine { .. })) => {
+                let message = format!("`{path}` is finer than umbra can sample");
+                self.illegal(kind, path, message, value)
+                    .help("0.0 samples nothing, 0.0000001 is the least that samples");
+                None
+            }
+            _ => {
+                self.illegal(kind, path, format!("`{path}` is out of range"), value);
+                None
+            }
+        };
         // -0.0 is in range, and prints as nobody expects.
         legal.map(|n| Value::Number(n.abs()))
     }

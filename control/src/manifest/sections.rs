@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use umbra_tap::Percentage;
+
 use super::diagnostic::{Class, Report};
 use super::keys::{GOVERNOR, OUTPUTS, Section};
 use super::names::Name;
 use super::reader::Found;
-use super::seam::Percentage;
 use super::settings::Settings;
 use super::source::Span;
 use super::types::{Appliance, EveType, Governor, Outputs, Policy, Remediation, RemediationMode};
@@ -86,7 +87,7 @@ pub(super) fn outputs(found: Option<&Found>, folder: &Path) -> Outputs {
 
 /// The reader let only legal numbers through.
 pub(super) fn percentage(number: f64) -> Percentage {
-    Percentage::new(number.clamp(0.0, 100.0)).unwrap_or(Percentage(0.0))
+    Percentage::try_from(number).unwrap_or(Percentage::ZERO)
 }
 
 impl EveType {

@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use umbra_tap::{Percentage, Select};
+use umbra_wire::{FlowKeyMode, KeyOptions, Tunnel};
+
 use super::names::{Core, Name, PortName, ProfileId};
-use super::seam::{FlowKeyMode, Percentage, Select, Tunnel};
 
 /// Everything that the files given to umbra say, merged.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,6 +127,13 @@ pub struct Shadowing {
     pub flow_key: FlowKeyMode,
     /// What contains a profile that fails.
     pub isolation: Isolation,
+}
+
+impl Shadowing {
+    /// What the flow key of a frame is taken from.
+    pub fn key_options(&self) -> KeyOptions {
+        KeyOptions { tunnel: self.tunnel, flow_key: self.flow_key }
+    }
 }
 
 /// How the selection is given to the instances.
