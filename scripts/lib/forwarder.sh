@@ -46,10 +46,11 @@ directory = "$run_dir/out"
 MANIFEST
 }
 
-# forwarder_start SECONDS VDEV_A VDEV_B: starts it between the two ports, waits until it forwards; its pid is in $forwarder_pid.
-# Runs at most SECONDS. Its log is $run_dir/forwarder.log.
+# forwarder_start SECONDS VDEV_A VDEV_B [try]: starts it between the two ports and waits until it forwards; its pid is in
+# $forwarder_pid, its log in $forwarder_log. Runs at most SECONDS. Where it does not come up the script ends, or with `try`
+# goes on.
 forwarder_start() {
-  local seconds=$1 a=$2 b=$3
+  local seconds=$1 a=$2 b=$3 otherwise=${4:-die}
   mkdir -p "$run_dir/out"
   forwarder_log=$run_dir/forwarder-$((forwarder_starts += 1)).log
   if [[ $forwarder == testpmd ]]; then
@@ -76,6 +77,8 @@ forwarder_ready() {
   local end=$((SECONDS + 20))
   until "$@" >/dev/null 2>&1; do
     if ((SECONDS >= end)) || ! alive "$forwarder_pid"; then
+      stop "$forwarder_pid"
+      [[ $otherwise != try ]] || return 0
       tail -25 "$forwarder_log" >&2
       die "$forwarder did not come up; the end of its log is above"
     fi
