@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Checks and their table; the checks that every laboratory makes of umbra's own accounts. Sourced after forwarder.sh.
 
 check_rows=() failed_checks=0 table_printed=false
