@@ -1,1 +1,25 @@
+//! EVE: events as JSON lines in Suricata's shape, so that what reads Suricata's `eve.json` reads umbra's.
+//!
+//! [`EveFormat`] makes lines of events, [`Stats`] of counters; [`EveSink`] hands them to the
+//! writer thread of an [`EveOutput`] without ever waiting, [`BlockingSink`] writes them where they are
+//! made, for replay. Every record has one object of ours at top level, `shadow`; everything else has
+//! Suricata's names and meanings. What Suricata has and umbra does not know is absent, not guessed.
 
+mod address;
+mod channel;
+mod format;
+mod protocol;
+mod records;
+mod shadow;
+mod sink;
+mod stats;
+mod time;
+mod writer;
+
+pub use channel::{EveCounters, EveOutput, LineSender};
+pub use format::{EveFormat, EveOptions};
+pub use protocol::protocol_name;
+pub use sink::{BlockingSink, EveSink};
+pub use stats::{CaptureStats, FlowTableState, Stats};
+pub use time::Stamp;
+pub use writer::{EveWriter, LineFile, WriterCounters};
