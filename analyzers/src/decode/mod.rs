@@ -11,10 +11,13 @@
 mod counters;
 mod cursor;
 mod fault;
+mod icmp;
 mod link;
 mod network;
 mod options;
+mod other;
 mod transport;
+mod tunnel;
 mod types;
 mod upper;
 mod walk;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use umbra_wire::ViewError;
 use umbra_wire::checksum::Sum;
-use umbra_wire::number::protocol;
+use umbra_wire::number::{port, protocol};
 use umbra_wire::tcp::{Tcp, TcpOption, sack_blocks};
 use umbra_wire::udp::{HEADER_LEN as UDP_HEADER_LEN, Udp};
 
@@ -21,16 +21,57 @@ impl<'f> Walk<'_, 'f> {
     pub(super) fn upper(&mut self, number: u8, at: Cursor<'f>, pseudo: Pseudo) {
         self.out.segment = at.bytes;
         self.out.payload = at.bytes;
+        let v6 = pseudo.src.is_ipv6();
         match number {
             protocol::TCP => self.tcp(at, pseudo),
             protocol::UDP => self.udp(at, pseudo),
             protocol::UDP_LITE => self.udp_lite(at, pseudo),
+            protocol::SCTP => self.sctp(at),
+            protocol::DCCP => self.dccp(at),
+            protocol::ESP => self.esp(at),
+            protocol::GRE => self.gre(at),
+            protocol::IPV4 | protocol::IPV6 => self.ip_in_ip(number, at),
+            protocol::MPLS => {
+                self.out.transport = Transport::Other(number);
+                self.mpls(at);
+            }
+            _ if v6 => self.only_in_v6(number, at, pseudo),
+            _ => self.only_in_v4(number, at, pseudo),
+        }
+    }
+
+    fn only_in_v4(&mut self, number: u8, at: Cursor<'f>, pseudo: Pseudo) {
+        match number {
+            protocol::ICMP => self.icmp4(at),
+            protocol::IGMP => self.igmp(at),
             protocol::AH => self.ah(at, pseudo),
             _ => {
-                self.counters.count(Protocol::OtherTransport);
-                self.out.transport = Transport::Other(number);
+                if number == protocol::ICMPV6 {
+                    self.fault(DecodeFault::Ipv4WithIcmpv6);
+                }
+                self.other(number);
             }
         }
+    }
+
+    fn only_in_v6(&mut self, number: u8, at: Cursor<'f>, pseudo: Pseudo) {
+        match number {
+            protocol::ICMPV6 => self.icmp6(at, pseudo),
+            _ => {
+                match number {
+                    protocol::ICMP => self.fault(DecodeFault::Ipv6WithIcmpv4),
+                    protocol::NO_NEXT_HEADER if at.wire_len() == 0 => {}
+                    protocol::NO_NEXT_HEADER => self.fault(DecodeFault::Ipv6DataAfterNoneHeader),
+                    _ => self.fault(DecodeFault::Ipv6UnknownNextHeader),
+                }
+                self.other(number);
+            }
+        }
+    }
+
+    fn other(&mut self, number: u8) {
+        self.counters.count(Protocol::OtherTransport);
+        self.out.transport = Transport::Other(number);
     }
 
     fn tcp(&mut self, at: Cursor<'f>, pseudo: Pseudo) {
@@ -103,6 +144,9 @@ impl<'f> Walk<'_, 'f> {
             self.out.checksums.l4 = ChecksumState::Absent;
         } else {
             self.l4_sum(protocol::UDP, at, at.bytes, pseudo, DecodeFault::UdpChecksumInvalid);
+        }
+        if port::is_tunnel(info.dst_port) {
+            self.udp_tunnel(info.dst_port, at.skip(UDP_HEADER_LEN));
         }
     }
 

@@ -1,6 +1,8 @@
 //! The walk from the link layer to what an ethertype announces.
 
 use umbra_wire::ViewError;
+use umbra_wire::arp::Arp;
+use umbra_wire::cooked::{Cooked, Family, loopback};
 use umbra_wire::ethernet::{Ethernet, Llc, Vlan};
 use umbra_wire::number::{MAX_VLAN_TAGS, ethertype};
 
@@ -8,7 +10,7 @@ use super::counters::{DecodeCounters, Protocol};
 use super::cursor::Cursor;
 use super::fault::DecodeFault;
 use super::link::LinkType;
-use super::types::{ChecksumState, Decoded};
+use super::types::{ArpInfo, ChecksumState, Decoded};
 use super::{ChecksumPolicy, DecodeOptions, NicChecksums};
 
 /// One frame being decoded.
@@ -79,10 +81,77 @@ impl<'c, 'f> Walk<'c, 'f> {
                 self.counters.count(Protocol::Raw);
                 self.ip(at);
             }
-            _ => {
+            LinkType::Null => self.null(at),
+            LinkType::Ppp => self.ppp_link(at),
+            LinkType::LinuxSll => {
+                self.counters.count(Protocol::Sll);
+                let header = Cooked::v1_checked(at.bytes);
+                self.cooked(header, at, 16, DecodeFault::SllPktTooSmall);
+            }
+            LinkType::LinuxSll2 => {
+                self.counters.count(Protocol::Sll2);
+                let header = Cooked::v2_checked(at.bytes);
+                self.cooked(header, at, 20, DecodeFault::Sll2PktTooSmall);
+            }
+            LinkType::Unsupported(_) => {
                 self.fault(DecodeFault::LinkUnsupported);
                 self.out.payload = at.bytes;
             }
+        }
+    }
+
+    fn null(&mut self, at: Cursor<'f>) {
+        self.counters.count(Protocol::Null);
+        let behind = at.skip(4);
+        match loopback(at.bytes) {
+            Ok((Family::Ipv4, _)) => {
+                self.stop(ethertype::IPV4, behind);
+                self.ipv4(behind);
+            }
+            Ok((Family::Ipv6, _)) => {
+                self.stop(ethertype::IPV6, behind);
+                self.ipv6(behind);
+            }
+            Ok((Family::Other(_), _)) => {
+                self.out.payload = behind.bytes;
+                self.fault(DecodeFault::LtnullUnsupportedType);
+            }
+            Err(e) => self.refuse(at, &e, DecodeFault::LtnullPktTooSmall),
+        }
+    }
+
+    fn ppp_link(&mut self, at: Cursor<'f>) {
+        self.out.payload = at.bytes;
+        // Cisco's HDLC has an ethertype where PPP has its protocol.
+        match at.bytes.first_chunk() {
+            Some(&[0x0f | 0x8f, 0, t0, t1]) => {
+                self.announced(u16::from_be_bytes([t0, t1]), at.skip(4), false);
+            }
+            _ => self.ppp(at),
+        }
+    }
+
+    fn cooked(
+        &mut self,
+        header: Result<Cooked<'f>, ViewError>,
+        at: Cursor<'f>,
+        len: usize,
+        fault: DecodeFault,
+    ) {
+        let header = match header {
+            Ok(header) => header,
+            Err(e) => return self.refuse(at, &e, fault),
+        };
+        if header.address_type() == 1 {
+            let [a, b, c, d, e, f, _, _] = header.address();
+            self.out.src_mac = [a, b, c, d, e, f];
+        }
+        let behind = at.skip(len);
+        match header.protocol() {
+            // 802.2 LLC
+            4 => self.llc(behind),
+            kind if kind < ethertype::MIN => self.stop(0, behind),
+            kind => self.typed(kind, behind),
         }
     }
 
@@ -162,6 +231,10 @@ impl<'c, 'f> Walk<'c, 'f> {
         match kind {
             ethertype::IPV4 => self.ipv4(at),
             ethertype::IPV6 => self.ipv6(at),
+            ethertype::ARP => self.arp(at),
+            ethertype::MPLS | ethertype::MPLS_MULTICAST => self.mpls(at),
+            ethertype::PPPOE_SESSION => self.pppoe(at),
+            ethertype::PPPOE_DISCOVERY => self.counters.count(Protocol::Pppoe),
             _ => {
                 self.counters.count(Protocol::UnknownEthertype);
                 self.fault(if tagged {
@@ -170,6 +243,35 @@ impl<'c, 'f> Walk<'c, 'f> {
                     DecodeFault::EthernetUnknownEthertype
                 });
             }
+        }
+    }
+
+    fn arp(&mut self, at: Cursor<'f>) {
+        let arp = match Arp::new_checked(at.bytes) {
+            Ok(arp) => arp,
+            Err(e) => return self.refuse(at, &e, DecodeFault::ArpPktTooSmall),
+        };
+        self.counters.count(Protocol::Arp);
+        let odd = [
+            (arp.hardware() != 1, DecodeFault::ArpUnsupportedHardware),
+            (arp.protocol() != ethertype::IPV4, DecodeFault::ArpUnsupportedProtocol),
+            (arp.hardware_len() != 6, DecodeFault::ArpInvalidHardwareSize),
+            (arp.protocol_len() != 4, DecodeFault::ArpInvalidProtocolSize),
+            (!(1..=4).contains(&arp.operation()), DecodeFault::ArpUnsupportedOpcode),
+        ];
+        for (_, fault) in odd.into_iter().filter(|(is, _)| *is) {
+            self.fault(fault);
+        }
+        let addresses = (
+            arp.sender_hardware().try_into(),
+            arp.sender_protocol().try_into(),
+            arp.target_hardware().try_into(),
+            arp.target_protocol().try_into(),
+        );
+        if let (Ok(sender_mac), Ok(sender_ip), Ok(target_mac), Ok(target_ip)) = addresses {
+            let operation = arp.operation();
+            self.out.arp =
+                Some(ArpInfo { operation, sender_mac, sender_ip, target_mac, target_ip });
         }
     }
 

@@ -30,6 +30,7 @@ pub enum Layer {
     Ppp,
     LinuxSll,
     LinuxSll2,
+    Loopback,
 }
 
 impl Layer {
@@ -61,6 +62,7 @@ impl Layer {
             Self::Ppp => "PPP",
             Self::LinuxSll => "Linux cooked",
             Self::LinuxSll2 => "Linux cooked v2",
+            Self::Loopback => "loopback",
         }
     }
 }

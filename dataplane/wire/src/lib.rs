@@ -6,17 +6,25 @@
 //! succeeded, no accessor of that view can panic or read outside the slice it was given.
 #![forbid(unsafe_code)]
 
+pub mod arp;
 pub mod checksum;
+pub mod cooked;
 pub mod error;
 pub mod ethernet;
+pub mod gre;
+pub mod gtpu;
 pub mod hash;
+pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod key;
 pub mod number;
+pub mod ppp;
 mod read;
+pub mod sctp;
 pub mod tcp;
 pub mod udp;
+pub mod vxlan;
 
 pub use error::{Layer, ViewError};
 pub use hash::{Subject, SymmetricHash};

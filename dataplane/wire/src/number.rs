@@ -19,7 +19,7 @@ pub mod ethertype {
     pub const PPPOE_SESSION: u16 = 0x8864;
     /// IEEE 802.1ad service tag.
     pub const QINQ: u16 = 0x88a8;
-    /// ERSPAN type II in GRE.
+    /// ERSPAN types I and II in GRE.
     pub const ERSPAN: u16 = 0x88be;
     pub const LLDP: u16 = 0x88cc;
     /// Outer tag of equipment older than 802.1ad.
@@ -82,7 +82,27 @@ pub mod port {
 /// PPP protocol numbers that are looked into.
 pub mod ppp {
     pub const IPV4: u16 = 0x0021;
+    /// Van Jacobson compression, a header that is whole but for its protocol field (RFC 1144).
+    pub const VJ_UNCOMPRESSED: u16 = 0x002f;
     pub const IPV6: u16 = 0x0057;
+    pub const MPLS: u16 = 0x0281;
+
+    /// Whether a protocol number is among those in use (IANA "PPP DLL Protocol Numbers").
+    #[must_use]
+    pub const fn is_assigned(protocol: u16) -> bool {
+        matches!(
+            protocol,
+            0x0001 | 0x0003 | 0x0005
+                | 0x0021 | 0x0023 | 0x0025 | 0x0027 | 0x0029 | 0x002b | 0x002d | 0x002f
+                | 0x0031 | 0x0033 | 0x0035 | 0x0037 | 0x0039 | 0x003b | 0x003d | 0x003f
+                | 0x0041 | 0x0043 | 0x0045 | 0x0047 | 0x0049 | 0x004b | 0x004d | 0x004f
+                | 0x0051 | 0x0053 | 0x0055 | 0x0057 | 0x0059 | 0x005b | 0x0061 | 0x0063
+                | 0x0065 | 0x0067 | 0x0069 | 0x006b | 0x006f | 0x00fb | 0x00fd
+                | 0x0201 | 0x0203 | 0x0205 | 0x0207 | 0x0281 | 0x0283
+                | 0x8001..=0x80ff | 0x8201..=0x82ff
+                | 0xc001..=0xc4ff
+        )
+    }
 }
 
 /// More tags than this are not looked behind.

@@ -291,6 +291,10 @@ impl Walk<'_> {
                 }
             }
         }
+        // ERSPAN type II has a header of 8 bytes and a sequence number, type I neither.
+        if kind == ethertype::ERSPAN {
+            return walk.ethernet(bytes.get(at + bit(0x1000, 8)..)?);
+        }
         walk.carried(kind, bytes.get(at..)?)
     }
 
@@ -318,6 +322,7 @@ impl Walk<'_> {
         match kind {
             ppp::IPV4 => self.ipv4(rest),
             ppp::IPV6 => self.ipv6(rest),
+            ppp::MPLS => self.mpls(rest),
             _ => None,
         }
     }
@@ -336,7 +341,11 @@ impl Walk<'_> {
         }
         let frame = rest.get(4..)?;
         match u16_at(frame, 12)? {
-            ethertype::IPV4 | ethertype::IPV6 | ethertype::ARP => walk.ethernet(frame),
+            ethertype::IPV4
+            | ethertype::IPV6
+            | ethertype::ARP
+            | ethertype::MPLS
+            | ethertype::MPLS_MULTICAST => walk.ethernet(frame),
             t if ethertype::is_tag(t) => walk.ethernet(frame),
             _ => None,
         }
