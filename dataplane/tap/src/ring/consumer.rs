@@ -12,7 +12,7 @@ use core::marker::PhantomData;
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Consumer {
-    memory: Arc<Memory>,
+    pub(super) memory: Arc<Memory>,
     capacity: u64,
     /// End of what was handed out; at or ahead of the shared tail.
     position: u64,

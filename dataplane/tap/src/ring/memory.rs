@@ -43,8 +43,9 @@ pub(super) struct Identity {
 
 /// Page 0. Written by the producer, read by the consumer.
 #[derive(Debug, Default)]
-#[repr(C, align(4096))]
+#[cfg_attr(not(loom), repr(C, align(4096)))]
 pub(super) struct ProducerPage {
+    #[cfg_attr(loom, expect(dead_code, reason = "the model has no bytes to mark"))]
     pub(super) identity: Line<Identity>,
     pub(super) head: Line<Index>,
     pub(super) gone: Line<AtomicU64>,
@@ -52,7 +53,7 @@ pub(super) struct ProducerPage {
 
 /// Page 1. Written by the consumer, read by the producer, who trusts none of it beyond bounds.
 #[derive(Debug, Default)]
-#[repr(C, align(4096))]
+#[cfg_attr(not(loom), repr(C, align(4096)))]
 pub(super) struct ConsumerPage {
     pub(super) tail: Line<Index>,
     pub(super) gone: Line<AtomicU64>,

@@ -22,7 +22,7 @@ pub struct Slot {
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Producer {
-    memory: Arc<Memory>,
+    pub(super) memory: Arc<Memory>,
     capacity: u64,
     /// Most frame bytes in a record.
     largest_captured: usize,

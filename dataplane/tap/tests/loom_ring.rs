@@ -1,0 +1,215 @@
+//! The ring and the snapshot cell under loom: every interleaving that the memory model allows, within
+//! a bound on preemptions. The data area is shadowed by loom cells, so an access that is not ordered
+//! is found even if its bytes come out right.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p umbra-tap --release --test loom_ring`
+#![cfg(loom)]
+
+use loom::thread;
+use umbra_tap::{
+    Checksum, Consumer, Direction, Producer, PushError, RecordMeta, SnapshotCell, Verdict, ring,
+};
+
+/// Room for three records of 8 bytes of frame, with 8 bytes over, so that the fourth wraps.
+const CAPACITY: usize = 128;
+
+fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(preemptions));
+    builder.check(body);
+}
+
+fn push(producer: &mut Producer, number: u64) -> Result<(), PushError> {
+    let meta = RecordMeta {
+        timestamp_ns: number,
+        frame_len: 8,
+        flow_hash: !number,
+        fraction_ppb: 0,
+        wire: 0,
+        direction: Direction::AtoB,
+        ip_checksum: Checksum::Unknown,
+        l4_checksum: Checksum::Unknown,
+        escalated: false,
+        epoch: 0,
+    };
+    let slot = producer.push(&meta, 8, [number.to_le_bytes().as_slice()].into_iter())?;
+    producer.set_verdict(slot, Verdict::Forwarded);
+    Ok(())
+}
+
+/// Takes what is there, checks it, gives it back.
+fn take(consumer: &mut Consumer, max_records: usize, expected: &mut u64) -> usize {
+    let batch = consumer.take(max_records);
+    for record in &batch {
+        assert_eq!(record.meta.timestamp_ns, *expected);
+        assert_eq!(record.meta.flow_hash, !*expected);
+        assert_eq!(record.data, expected.to_le_bytes());
+        assert_eq!(record.verdict, Verdict::Forwarded);
+        assert_eq!(record.sequence, *expected);
+        *expected += 1;
+    }
+    let len = batch.len();
+    batch.release();
+    assert!(consumer.published_records() >= consumer.taken_records());
+    len
+}
+
+#[test]
+fn records_arrive_in_order_through_a_full_ring_and_a_wrap() {
+    const RECORDS: u64 = 4;
+    model(2, || {
+        let (mut producer, mut consumer) = ring(CAPACITY).unwrap();
+        let worker = thread::spawn(move || {
+            for number in 0..RECORDS {
+                while push(&mut producer, number) == Err(PushError::Full) {
+                    thread::yield_now();
+                }
+                producer.publish();
+            }
+            assert!(!producer.is_corrupt());
+            assert_eq!(producer.published_records(), RECORDS);
+        });
+        let mut expected = 0;
+        while expected < RECORDS {
+            if take(&mut consumer, 2, &mut expected) == 0 {
+                thread::yield_now();
+            }
+        }
+        worker.join().unwrap();
+        assert!(!consumer.is_corrupt());
+        assert_eq!(consumer.taken_records(), RECORDS);
+    });
+}
+
+#[test]
+fn a_burst_is_seen_whole_or_not_at_all() {
+    model(3, || {
+        let (mut producer, mut consumer) = ring(CAPACITY).unwrap();
+        let worker = thread::spawn(move || {
+            push(&mut producer, 0).unwrap();
+            push(&mut producer, 1).unwrap();
+            producer.publish();
+            push(&mut producer, 2).unwrap();
+            producer.publish();
+            producer
+        });
+        let mut expected = 0;
+        let len = take(&mut consumer, usize::MAX, &mut expected);
+        assert!([0, 2, 3].contains(&len), "{len}");
+        drop(worker.join().unwrap());
+    });
+}
+
+#[test]
+fn a_batch_in_hand_is_not_written_over() {
+    model(3, || {
+        let (mut producer, mut consumer) = ring(CAPACITY).unwrap();
+        (0..3).for_each(|number| push(&mut producer, number).unwrap());
+        producer.publish();
+        let worker = thread::spawn(move || {
+            // Goes through only once the batch of two is back.
+            let mut number = 3;
+            for _ in 0..3 {
+                match push(&mut producer, number) {
+                    Ok(()) => number += 1,
+                    Err(PushError::Full) => thread::yield_now(),
+                    Err(PushError::Oversize) => unreachable!("eight bytes"),
+                }
+            }
+            producer.publish();
+            number
+        });
+        let batch = consumer.take(2);
+        let mut records = batch.iter();
+        assert_eq!(records.next().unwrap().data, 0u64.to_le_bytes());
+        thread::yield_now();
+        assert_eq!(records.next().unwrap().data, 1u64.to_le_bytes());
+        batch.release();
+        let mut expected = 2;
+        take(&mut consumer, 9, &mut expected);
+        let pushed = worker.join().unwrap();
+        take(&mut consumer, 9, &mut expected);
+        assert_eq!(expected, pushed);
+    });
+}
+
+#[test]
+fn nothing_is_lost_when_the_producer_goes() {
+    model(3, || {
+        let (mut producer, mut consumer) = ring(CAPACITY).unwrap();
+        let worker = thread::spawn(move || {
+            push(&mut producer, 0).unwrap();
+            producer.publish();
+            push(&mut producer, 1).unwrap();
+        });
+        let mut expected = 0;
+        loop {
+            let gone = consumer.is_producer_gone();
+            let len = take(&mut consumer, 9, &mut expected);
+            if gone && len == 0 {
+                break;
+            }
+            thread::yield_now();
+        }
+        assert_eq!(expected, 2);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_retired_ring_counts_its_remainder_once() {
+    model(3, || {
+        let (mut producer, mut consumer) = ring(CAPACITY).unwrap();
+        let worker = thread::spawn(move || {
+            push(&mut producer, 0).unwrap();
+            producer.publish();
+            push(&mut producer, 1).unwrap();
+        });
+        let mut expected = 0;
+        take(&mut consumer, 1, &mut expected);
+        worker.join().unwrap();
+        assert!(consumer.is_producer_gone());
+        assert_eq!(expected + consumer.discard_all(), 2);
+    });
+}
+
+#[test]
+fn a_producer_without_a_consumer_fills_up_and_goes_on() {
+    model(3, || {
+        let (mut producer, consumer) = ring(CAPACITY).unwrap();
+        let worker = thread::spawn(move || {
+            let pushed = (0..5).filter(|&number| {
+                let pushed = push(&mut producer, number).is_ok();
+                producer.publish();
+                pushed
+            });
+            assert_eq!(pushed.count(), 3);
+            producer.is_consumer_gone()
+        });
+        drop(consumer);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_snapshot_is_of_one_write() {
+    model(3, || {
+        let cell = loom::sync::Arc::new(SnapshotCell::<2>::new());
+        let writer = {
+            let cell = loom::sync::Arc::clone(&cell);
+            thread::spawn(move || {
+                cell.write(&[1, 10]);
+                cell.write(&[2, 20]);
+            })
+        };
+        if let Some((number, words)) = cell.read_numbered() {
+            assert_eq!(words, [number, number * 10]);
+            if let Some((later, words)) = cell.read_numbered() {
+                assert!(later >= number, "snapshots do not go back");
+                assert_eq!(words, [later, later * 10]);
+            }
+        }
+        writer.join().unwrap();
+        assert_eq!(cell.read_numbered(), Some((2, [2, 20])));
+    });
+}
