@@ -67,11 +67,18 @@ impl RxQueue {
     /// less than one group of descriptors (4 to 32).
     #[inline(always)]
     pub fn burst<const N: usize>(&mut self, burst: &mut Burst<N>) -> usize {
+        self.burst_up_to(burst, u16::MAX)
+    }
+
+    /// The same with at most `limit` frames.
+    #[inline(always)]
+    pub fn burst_up_to<const N: usize>(&mut self, burst: &mut Burst<N>, limit: u16) -> usize {
         const { assert!(N <= u16::MAX as usize, "a burst is at most 65535 frames") };
         let (slots, room) = burst.spare();
+        let room = (room as u16).min(limit);
         // SAFETY: the port is started (it cannot stop while this queue exists), the queue is ours
         // alone (&mut), and `slots` has room for `room` pointers, which is at most u16::MAX.
-        let received = unsafe { sys::shim_eth_rx_burst(self.port, self.queue, slots, room as u16) };
+        let received = unsafe { sys::shim_eth_rx_burst(self.port, self.queue, slots, room) };
         // SAFETY: rx_burst initialised the first `received` slots with mbufs that are now ours.
         unsafe { burst.assume_filled(usize::from(received)) };
         usize::from(received)
