@@ -57,7 +57,7 @@ fn checksum(status: umbra_dpdk::RxChecksum) -> Checksum {
         umbra_dpdk::RxChecksum::Unknown => Checksum::Unknown,
         umbra_dpdk::RxChecksum::Good => Checksum::Good,
         umbra_dpdk::RxChecksum::Bad => Checksum::Bad,
-        umbra_dpdk::RxChecksum::None => Checksum::Absent,
+        umbra_dpdk::RxChecksum::Absent => Checksum::Absent,
     }
 }
 
@@ -77,11 +77,11 @@ impl TapBatch for DpdkBatch {
 
 impl FrameBatch for DpdkBatch {
     fn remove(&mut self, mask: u64) {
-        self.burst.remove(mask);
+        self.burst.remove_mask(mask);
     }
 
     fn clear(&mut self) {
-        self.burst.clear();
+        self.burst.free_all();
     }
 
     fn segment_count(&self, index: usize) -> u32 {
@@ -92,8 +92,6 @@ impl FrameBatch for DpdkBatch {
 /// Queues of one lane. A queue is absent while its port is away.
 #[derive(Debug)]
 pub struct LaneQueues {
-    /// Index of the lane.
-    pub lane: usize,
     /// Received from here.
     pub rx: Option<RxQueue>,
     /// Sent to there.
@@ -103,6 +101,15 @@ pub struct LaneQueues {
     /// The NIC's hash may stand for the flow: both ports of the wire compute the same symmetric
     /// function with a key of full entropy.
     pub trust_nic_hash: bool,
+}
+
+/// A queue put in the place of another while the worker runs, or taken away.
+#[derive(Debug)]
+pub enum LaneChange {
+    /// Another rx queue.
+    Rx { lane: usize, queue: Option<RxQueue> },
+    /// Another tx queue, with what its device can be given.
+    Tx { lane: usize, queue: Option<TxQueue>, limits: TxLimits },
 }
 
 /// The queues of one worker.
@@ -126,7 +133,7 @@ impl DpdkIo {
 
 impl PacketIo for DpdkIo {
     type Batch = DpdkBatch;
-    type Change = LaneQueues;
+    type Change = LaneChange;
 
     fn new_batch(&self) -> DpdkBatch {
         DpdkBatch { burst: Burst::new(), trust_nic_hash: false }
@@ -141,7 +148,7 @@ impl PacketIo for DpdkIo {
         let queues = &mut self.lanes[lane];
         batch.trust_nic_hash = queues.trust_nic_hash;
         match &mut queues.rx {
-            Some(rx) => rx.burst(&mut batch.burst, self.burst),
+            Some(rx) => rx.burst_up_to(&mut batch.burst, self.burst),
             None => 0,
         }
     }
@@ -158,8 +165,19 @@ impl PacketIo for DpdkIo {
         self.lanes[lane].limits
     }
 
-    fn apply(&mut self, change: LaneQueues) -> Option<LaneQueues> {
-        let lane = self.lanes.get_mut(change.lane)?;
-        Some(std::mem::replace(lane, change))
+    fn apply(&mut self, change: LaneChange) -> Option<LaneChange> {
+        match change {
+            LaneChange::Rx { lane, queue } => {
+                let queues = self.lanes.get_mut(lane)?;
+                let queue = std::mem::replace(&mut queues.rx, queue);
+                Some(LaneChange::Rx { lane, queue })
+            }
+            LaneChange::Tx { lane, queue, limits } => {
+                let queues = self.lanes.get_mut(lane)?;
+                let queue = std::mem::replace(&mut queues.tx, queue);
+                let limits = std::mem::replace(&mut queues.limits, limits);
+                Some(LaneChange::Tx { lane, queue, limits })
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod dpdk_io;
 pub mod filter;
 pub mod hashing;
 pub mod idle;
@@ -13,7 +14,9 @@ pub mod links;
 pub mod mem;
 pub mod netlink;
 pub mod shared;
+pub mod supervisor;
 pub mod vdev;
+pub mod wiring;
 pub mod worker;
 
 pub use worker::{Command, Event, LaneConfig, TapConfig, Worker, WorkerLinks};

@@ -65,12 +65,10 @@ pub enum Command<C> {
 
 /// Told by a worker.
 #[derive(Debug)]
-pub enum Event<C> {
+pub enum Event {
     /// A ring is no longer written to. Its `published_records` are final. The producer is handed
     /// over so that its memory is not freed on the worker.
     Detached { ring: RingId, producer: Producer },
-    /// Queues that were replaced.
-    Io(C),
     /// Settings that were replaced, for their memory to be freed elsewhere.
     Settings(TapSettings),
 }
@@ -101,8 +99,10 @@ pub struct WorkerLinks<C> {
     pub board: Arc<KnobBoard>,
     /// Rings and queues in.
     pub commands: Receiver<Command<C>>,
-    /// Rings and queues out. Unbounded: the worker must not wait, and sends one per command.
-    pub events: Sender<Event<C>>,
+    /// Rings and settings out. Unbounded: the worker must not wait, and sends one per command.
+    pub events: Sender<Event>,
+    /// Queues out, to whoever looks after the ports.
+    pub displaced: Sender<C>,
 }
 
 /// One forwarding core.
@@ -427,7 +427,7 @@ impl<Io: PacketIo> Worker<Io> {
             }
             Command::Io(change) => {
                 if let Some(displaced) = self.io.apply(change) {
-                    let _ = self.links.events.send(Event::Io(displaced));
+                    let _ = self.links.displaced.send(displaced);
                 }
                 for (i, lane) in self.lanes.iter_mut().enumerate() {
                     lane.limits = self.io.tx_limits(i);

@@ -180,8 +180,8 @@ fn link_down_and_invalid_frames_are_counted_by_their_reason() {
     rig.links[0].store(true, Ordering::Release);
     let limits = TxLimits { min_len: 17, max_segments: 2 };
     rig.commands.send(Command::Io(MemChange { lane: 0, limits })).unwrap();
-    let displaced = rig.events.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
-    assert!(matches!(displaced, Event::Io(MemChange { lane: 0, limits: TxLimits::NONE })));
+    let displaced = rig.displaced.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert_eq!(displaced, MemChange { lane: 0, limits: TxLimits::NONE });
     rig.ends[0].input.send(MemFrame::new(vec![1; 16])).unwrap();
     rig.ends[0].input.send(MemFrame::segmented(vec![2; 300], 100)).unwrap();
     rig.ends[0].input.send(MemFrame::segmented(vec![3; 200], 100)).unwrap();

@@ -57,7 +57,8 @@ pub struct Rig {
     pub shared: Arc<WorkerShared>,
     pub board: Arc<KnobBoard>,
     pub commands: Sender<Command<MemChange>>,
-    pub events: Receiver<Event<MemChange>>,
+    pub events: Receiver<Event>,
+    pub displaced: Receiver<MemChange>,
     pub ends: Vec<MemEnds>,
     pub links: Vec<Arc<AtomicBool>>,
     pub consumers: Vec<Consumer>,
@@ -82,6 +83,7 @@ impl Rig {
         let board = KnobBoard::new(knobs(options.settings));
         let (commands, commands_rx) = unbounded();
         let (events_tx, events) = unbounded();
+        let (displaced_tx, displaced) = unbounded();
         let links: Vec<_> = (0..lanes_count).map(|_| Arc::new(AtomicBool::new(true))).collect();
         let lanes = links
             .iter()
@@ -101,6 +103,7 @@ impl Rig {
             board: Arc::clone(&board),
             commands: commands_rx,
             events: events_tx,
+            displaced: displaced_tx,
         };
         let poll = Poll::Adaptive { bound: Duration::from_micros(200) };
         let mut worker = Worker::new(
@@ -118,7 +121,7 @@ impl Rig {
             consumers.push(consumer);
         }
         let thread = Some(std::thread::spawn(move || worker.run()));
-        Rig { shared, board, commands, events, ends, links, consumers, thread }
+        Rig { shared, board, commands, events, displaced, ends, links, consumers, thread }
     }
 
     pub fn attach(&self, instance: usize, ring: u64, producer: Producer) {
