@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
+use umbra_analyzers::profile::{ProfileKind, SettingInfo, SettingType, factory};
 
 use crate::cli::{self, Outcome, SchemaArgs};
 use crate::manifest::keys::{Default, Key, Kind, SECTIONS, Section, TextForm};
@@ -46,14 +47,56 @@ fn section_schema(section: &Section) -> Value {
         .filter(|key| matches!(key.default, Default::Required))
         .map(|key| key.name)
         .collect();
-    let table = json!({
+    let mut table = json!({
         "type": "object",
         "description": section.help,
         "properties": keys,
         "required": required,
-        "additionalProperties": false,
     });
+    if section.open {
+        // What a kind adds is legal only beside that kind.
+        table["allOf"] = kinds().map(|(kind, settings)| kind_of_profile(kind, settings)).collect();
+        table["unevaluatedProperties"] = json!(false);
+    } else {
+        table["additionalProperties"] = json!(false);
+    }
     if section.repeated { json!({ "type": "array", "items": table }) } else { table }
+}
+
+/// The kinds of profiles that are built, and their settings.
+fn kinds() -> impl Iterator<Item = (ProfileKind, &'static [SettingInfo])> {
+    ProfileKind::ALL
+        .into_iter()
+        .filter_map(|kind| factory(kind).ok().map(|factory| (kind, factory.settings())))
+}
+
+fn kind_of_profile(kind: ProfileKind, settings: &[SettingInfo]) -> Value {
+    let properties: Map<String, Value> = settings
+        .iter()
+        .map(|setting| {
+            let mut schema = match setting.ty {
+                SettingType::Integer { min, max } => {
+                    json!({ "type": "integer", "minimum": min, "maximum": max })
+                }
+                SettingType::Number { min, max } => {
+                    json!({ "type": "number", "minimum": min, "maximum": max })
+                }
+                SettingType::Boolean => json!({ "type": "boolean" }),
+                SettingType::Word(words) => json!({ "enum": words }),
+                SettingType::Text => json!({ "type": "string" }),
+                SettingType::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+            };
+            schema["description"] = json!(setting.help);
+            if let Ok(default) = serde_json::from_str::<Value>(setting.default) {
+                schema["default"] = default;
+            }
+            (setting.key.to_owned(), schema)
+        })
+        .collect();
+    json!({
+        "if": { "properties": { "kind": { "const": kind.as_str() } } },
+        "then": { "properties": properties },
+    })
 }
 
 fn key_schema(key: &Key) -> Value {
@@ -150,6 +193,11 @@ pub fn markdown() -> String {
             };
             let legal = key.kind.legal();
             let _ = writeln!(text, "| `{}` | {legal} | {absent} | {meaning} |", key.name);
+        }
+        for (kind, settings) in kinds().filter(|_| section.open) {
+            for SettingInfo { key, ty, default, help } in settings {
+                let _ = writeln!(text, "| `{key}` ({kind}) | {ty} | `{default}` | {help} |");
+            }
         }
     }
     text

@@ -22,7 +22,7 @@ pub(super) fn ports(
         for (end, port) in [("a", &wire.a), ("b", &wire.b)] {
             let (key, at) = (format!("{}.{end}", found.path), found.place_of(end));
             match port {
-                PortName::Vdev(name) if eal_is_known => vdev(report, name, key, &at, eal),
+                PortName::Vdev(name) if eal_is_known => vdev(report, name, key, &at, eal, wires),
                 PortName::Vdev(_) => {}
                 PortName::Pci(_) => pci(report, port, key, &at, eal),
             }
@@ -30,18 +30,26 @@ pub(super) fn ports(
     }
 }
 
-fn vdev(report: &mut Report<'_>, name: &str, key: String, at: &Span, eal: &PlacedEal) {
-    let vdevs = &eal.arguments.vdevs;
-    if vdevs.iter().any(|(_, vdev)| vdev == name) {
+fn vdev(
+    report: &mut Report<'_>,
+    name: &str,
+    key: String,
+    at: &Span,
+    eal: &PlacedEal,
+    wires: &[PlacedWire<'_>],
+) {
+    let made: Vec<&str> = eal.arguments.vdevs.iter().map(|(_, vdev)| vdev.as_str()).collect();
+    if made.contains(&name) {
         return;
     }
-    let near = nearest(name, vdevs.iter().map(|(_, vdev)| vdev.as_str()))
-        .filter(|_| vdevs.len() < 64)
-        .map(|near| format!("did you mean {near:?}?"));
-    report
-        .warning(at, key, format!("no --vdev makes {name}"))
-        .help(format!("add \"--vdev={name},…\" to [host].eal, or give it after -- to umbra run"))
-        .maybe_help(near);
+    let ends = || wires.iter().flat_map(|w| [&w.wire.a, &w.wire.b]);
+    let is_free = |vdev: &&str| !ends().any(|end| matches!(end, PortName::Vdev(v) if v == vdev));
+    let add = format!("add \"--vdev={name},…\" to [host].eal, or give it after -- to umbra run");
+    let help = match nearest(name, made.iter().copied().filter(is_free)) {
+        Some(near) => format!("did you mean {near:?}? Else {add}"),
+        None => add,
+    };
+    report.warning(at, key, format!("no --vdev makes {name}")).help(help);
 }
 
 fn pci(report: &mut Report<'_>, port: &PortName, key: String, at: &Span, eal: &PlacedEal) {

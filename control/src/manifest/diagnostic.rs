@@ -195,6 +195,15 @@ struct Record<'a> {
     found: Option<&'a str>,
     legal: Option<&'a str>,
     help: Option<&'a str>,
+    related: Option<Related<'a>>,
+}
+
+#[derive(Serialize)]
+struct Related<'a> {
+    what: &'a str,
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
 }
 
 impl Serialize for Diagnostic {
@@ -211,6 +220,12 @@ impl Serialize for Diagnostic {
             found: self.found.as_deref(),
             legal: self.legal.as_deref(),
             help: self.help.as_deref(),
+            related: self.related.as_ref().map(|(what, place)| Related {
+                what,
+                file: place.file.display().to_string(),
+                line: place.position.as_ref().map(|p| p.line),
+                column: place.position.as_ref().map(|p| p.column),
+            }),
         }
         .serialize(serializer)
     }
@@ -239,6 +254,11 @@ impl<'s> Report<'s> {
     /// Whether a file could not be read to its end.
     pub(super) fn has_broken_files(&self) -> bool {
         self.found.iter().any(|(_, d)| matches!(d.class, Class::Syntax | Class::Unreadable))
+    }
+
+    /// Whether something is said about `key` already.
+    pub(super) fn mentions(&self, key: &str) -> bool {
+        self.found.iter().any(|(_, d)| d.key == key)
     }
 
     /// An error about `key` at `at`.

@@ -136,7 +136,7 @@ impl EalArguments {
                 }
                 Verdict::Fine => {}
             }
-            if takes_value && value.is_none() {
+            if takes_value && value.is_none_or(str::is_empty) {
                 let help = format!("write {argument}=VALUE, or the value as the next argument");
                 this.fault(at, format!("{argument} has no value"), help);
                 continue;
@@ -206,7 +206,7 @@ impl EalArguments {
         let Some(short) = chars.next() else {
             self.fault(
                 at,
-                format!("{argument} is no option"),
+                format!("{argument:?} is no option"),
                 "EAL's arguments begin with - or --, but for values of the argument before",
             );
             return None;

@@ -500,7 +500,7 @@ pub const OUTPUTS: Section = section(
         key(
             "eve_types",
             Kind::List(&EVE_TYPE, distinct(1, 32)),
-            Default::Texts(&["flow", "stats"]),
+            Default::Texts(&["flow", "stats", "alert"]),
             "Which records are written.",
         ),
         key(
@@ -515,8 +515,8 @@ pub const OUTPUTS: Section = section(
 const EVE_TYPE: Kind = Kind::Choice(&[
     word("flow", "one record per flow that ended"),
     word("stats", "all counters"),
-    later("alert", "findings"),
-    later("anomaly", "decode and protocol faults"),
+    word("alert", "findings"),
+    word("anomaly", "decode faults, a record for each"),
     later("http", "HTTP requests"),
     later("dns", "DNS queries and answers"),
     later("tls", "TLS handshakes"),

@@ -54,20 +54,26 @@ impl Manifest {
         let mut unreadable = Vec::new();
         let mut sources = Vec::new();
         for (file, path) in files.iter().enumerate() {
-            sources.push(SourceFile::read(path).unwrap_or_else(|error| {
+            sources.push(SourceFile::read(path).unwrap_or_else(|mut error| {
+                let text = match &mut error {
+                    ReadError::NotUtf8 { lossy, .. } => std::mem::take(lossy),
+                    _ => String::new(),
+                };
                 unreadable.push((file, error));
-                SourceFile { path: path.clone(), text: String::new() }
+                SourceFile { path: path.clone(), text }
             }));
         }
         // The command line is a source too: what is wrong with it is shown in the same way.
         sources.push(SourceFile { path: "command line".into(), text: options.eal_args.join(" ") });
         let mut report = Report::new(&sources);
-        for (file, error) in unreadable {
-            report_unreadable(&mut report, file, &error);
+        for (file, error) in &unreadable {
+            report_unreadable(&mut report, *file, error);
         }
         report_same_file_twice(&mut report, files);
-        let found: Vec<Found> =
-            (0..files.len()).flat_map(|file| reader::read(&mut report, file)).collect();
+        let found: Vec<Found> = (0..files.len())
+            .filter(|file| unreadable.iter().all(|(other, _)| other != file))
+            .flat_map(|file| reader::read(&mut report, file))
+            .collect();
         let manifest = build(&mut report, files, &found, options);
         report.forget_lines_with_syntax_errors();
         let (errors, warnings) = report.finish();
@@ -178,9 +184,14 @@ impl<'f> Sections<'f> {
 
 fn report_unreadable(report: &mut Report<'_>, file: usize, error: &ReadError) {
     let path = report.sources()[file].path.display().to_string();
-    let entry =
-        report.error(Class::Unreadable, &Span::whole_file(file), "", format!("{path} {error}"));
-    if let ReadError::Io(error) = error {
+    let at = match error {
+        ReadError::NotUtf8 { offset, .. } => Span::new(file, *offset..offset + 1),
+        _ => Span::whole_file(file),
+    };
+    let entry = report.error(Class::Unreadable, &at, "", format!("{path} {error}"));
+    if let ReadError::NotUtf8 { .. } = error {
+        entry.help("the character marked there is not UTF-8: save the file in that encoding");
+    } else if let ReadError::Io(error) = error {
         entry.maybe_help(match error.kind() {
             std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
             std::io::ErrorKind::PermissionDenied => {

@@ -32,12 +32,12 @@ use std::path::PathBuf;
 pub use diagnostic::{Class, Diagnostic, Diagnostics, Place, Severity, Warning};
 pub use load::{LoadOptions, Purpose};
 pub use names::{Core, Name, PciAddress, PortName, ProfileId};
-pub use profiles::STANDARD_PROFILES;
 pub use source::Position;
 pub use types::{
     Appliance, Distribute, EveType, Governor, Host, Isolation, Manifest, Outputs, Policy, Poll,
-    ProfileKind, ProfileSpec, Remediation, RemediationMode, Shadowing, Wire,
+    ProfileSpec, Remediation, RemediationMode, Shadowing, Wire,
 };
+pub use umbra_analyzers::profile::{ProfileConfig, ProfileKind};
 pub use umbra_tap::{Percentage, Select};
 pub use umbra_wire::{FlowKeyMode, Tunnel};
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use umbra_analyzers::profile::{ProfileConfig, ProfileKind, factory};
 use umbra_tap::Select;
 use umbra_wire::{FlowKeyMode, Tunnel};
 
@@ -12,41 +13,7 @@ use super::reader::{Found, Value};
 use super::settings::Settings;
 use super::source::{At, Span};
 use super::suggest::nearest;
-use super::types::{Distribute, Isolation, ProfileKind, ProfileSpec, Shadowing};
-
-/// The ids that exist without a `[[profile]]`.
-pub const STANDARD_PROFILES: [(&str, ProfileKind); 4] = [
-    ("IDS_Signature_Scan", ProfileKind::Ids),
-    ("Anomaly_Detection", ProfileKind::Anomaly),
-    ("Performance_Profiling", ProfileKind::Performance),
-    ("Fuzzing", ProfileKind::Fuzzing),
-];
-
-impl ProfileKind {
-    /// As a manifest writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ids => "ids",
-            Self::Anomaly => "anomaly",
-            Self::Performance => "performance",
-            Self::Fuzzing => "fuzzing",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<Self> {
-        STANDARD_PROFILES.iter().map(|(_, kind)| *kind).find(|kind| kind.as_str() == word)
-    }
-
-    /// Whether umbra can run it: the table of keys says so.
-    pub fn is_built(self) -> bool {
-        PROFILE.key("kind").is_some_and(|key| match &key.kind {
-            super::keys::Kind::Choice(words) => {
-                words.iter().any(|w| w.word == self.as_str() && w.built)
-            }
-            _ => false,
-        })
-    }
-}
+use super::types::{Distribute, Isolation, ProfileSpec, Shadowing};
 
 /// What is said under an id: a profile, or something that was refused already.
 enum Defined<'f> {
@@ -115,8 +82,8 @@ fn defined<'f>(report: &mut Report<'_>, sections: &[&'f Found]) -> HashMap<Strin
             continue;
         }
         places.insert(text, at);
-        let kind = settings.text("kind").and_then(ProfileKind::from_word);
-        let standard = STANDARD_PROFILES.iter().find(|(id, _)| *id == text).map(|(_, kind)| *kind);
+        let kind = settings.text("kind").and_then(|word| word.parse::<ProfileKind>().ok());
+        let standard = ProfileKind::from_standard_id(text);
         let entry = match (ProfileId::new(text), kind) {
             (Some(id), Some(kind)) => {
                 if let Some(standard) = standard.filter(|&standard| standard != kind) {
@@ -125,12 +92,12 @@ fn defined<'f>(report: &mut Report<'_>, sections: &[&'f Found]) -> HashMap<Strin
                             Class::Conflict,
                             &found.place_of("kind"),
                             format!("{}.kind", found.path),
-                            format!("{text} is of kind {:?}, by its id", standard.as_str()),
+                            format!("{text} is of kind \"{standard}\", by its id"),
                         )
                         .help("choose another id for a profile of another kind");
                 }
-                let settings = further_settings(report, found, kind);
-                Defined::Spec(ProfileSpec { id, kind, settings }, found)
+                let config = config(report, found, text, kind);
+                Defined::Spec(ProfileSpec { id, config }, found)
             }
             _ => Defined::Refused,
         };
@@ -139,19 +106,42 @@ fn defined<'f>(report: &mut Report<'_>, sections: &[&'f Found]) -> HashMap<Strin
     defined
 }
 
-/// The keys that a profile's kind defines.
-fn further_settings(report: &mut Report<'_>, found: &Found, kind: ProfileKind) -> toml::Table {
+/// The keys that a profile's kind defines, checked by the kind's factory.
+fn config(report: &mut Report<'_>, found: &Found, id: &str, kind: ProfileKind) -> ProfileConfig {
+    let mut config = ProfileConfig { id: id.to_owned(), kind, settings: serde_json::Map::new() };
+    // Kinds that are not built yet were refused with the word.
+    let Ok(factory) = factory(kind) else { return config };
+    let own = factory.settings().iter().map(|setting| setting.key);
+    let known: Vec<&str> = PROFILE.keys.iter().map(|key| key.name).chain(own).collect();
     for further in &found.further {
+        let name = further.name.as_str();
+        if known.contains(&name) {
+            config.settings.insert(name.to_owned(), further.value.clone());
+            continue;
+        }
         report
             .error(
                 Class::UnknownKey,
                 &further.at,
-                format!("{}.{}", found.path, further.name),
-                format!("a [[profile]] of kind {:?} has no key `{}`", kind.as_str(), further.name),
+                format!("{}.{name}", found.path),
+                format!("a [[profile]] of kind \"{kind}\" has no key `{name}`"),
             )
-            .legal(PROFILE.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", "));
+            .legal(known.join(", "))
+            .maybe_help(
+                nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`?")),
+            );
     }
-    found.further.iter().map(|f| (f.name.clone(), f.value.clone())).collect()
+    for error in factory.validate(&config).err().unwrap_or_default() {
+        let root = error.key.split('.').next().unwrap_or_default();
+        let place = found.further.iter().find(|f| f.name == root).map(|f| &f.value_at);
+        let path = format!("{}.{}", found.path, error.key);
+        let message = format!("`{path}` is {}", error.message);
+        report
+            .error(Class::IllegalValue, place.unwrap_or(&found.at), path, message)
+            .found(error.value)
+            .legal(error.legal);
+    }
+    config
 }
 
 /// The profiles of `shadow_analysis_profiles`, each looked up.
@@ -171,14 +161,14 @@ fn listed(
     let mut profiles = Vec::new();
     for (n, id) in ids.iter().enumerate() {
         let path = format!("shadowing.{key}[{n}]");
-        let standard = STANDARD_PROFILES.iter().find(|(known, _)| known == id);
+        let standard = ProfileKind::from_standard_id(id);
         match (defined.get(*id), standard, ProfileId::new(id)) {
             (Some(Defined::Spec(spec, _)), ..) => profiles.push(spec.clone()),
             (Some(Defined::Refused), ..) => {}
-            (None, Some(&(_, kind)), Some(profile_id)) => {
-                if kind.is_built() {
-                    let settings = toml::Table::new();
-                    profiles.push(ProfileSpec { id: profile_id, kind, settings });
+            (None, Some(kind), Some(profile_id)) => {
+                if factory(kind).is_ok() {
+                    let config = ProfileConfig::standard(kind);
+                    profiles.push(ProfileSpec { id: profile_id, config });
                 } else if let Some(item) = items.get(n) {
                     report
                         .error(
@@ -196,7 +186,7 @@ fn listed(
                 let Some(item) = items.get(n) else { continue };
                 let own = defined.keys().map(String::as_str);
                 let known: Vec<&str> =
-                    STANDARD_PROFILES.iter().map(|(id, _)| *id).chain(own).collect();
+                    ProfileKind::ALL.iter().map(|kind| kind.standard_id()).chain(own).collect();
                 let near = nearest(id, known.iter().copied());
                 report
                     .error(
@@ -222,14 +212,17 @@ fn listed(
 
 fn in_order(mut known: Vec<&str>) -> String {
     // The standard ids come first, as documented; a user's own follow by name.
-    known[STANDARD_PROFILES.len()..].sort_unstable();
+    known[ProfileKind::ALL.len()..].sort_unstable();
     known.dedup();
     known.join(", ")
 }
 
 fn built_profiles() -> String {
-    let built: Vec<_> =
-        STANDARD_PROFILES.iter().filter(|(_, kind)| kind.is_built()).map(|(id, _)| *id).collect();
+    let built: Vec<_> = ProfileKind::ALL
+        .iter()
+        .filter(|kind| factory(**kind).is_ok())
+        .map(|kind| kind.standard_id())
+        .collect();
     format!("{}, or a [[profile]] of such a kind", built.join(", "))
 }
 
@@ -245,6 +238,32 @@ fn report_unused(report: &mut Report<'_>, listed: &[&str], defined: &HashMap<Str
                     format!("profile {id} is not run"),
                 )
                 .help(format!("add {id:?} to shadow_analysis_profiles"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::keys::Kind;
+
+    #[test]
+    fn the_table_says_built_of_exactly_the_kinds_that_have_a_factory() {
+        let Some(Kind::Choice(words)) = PROFILE.key("kind").map(|key| &key.kind) else {
+            panic!("kind is a choice");
+        };
+        for kind in ProfileKind::ALL {
+            let word = words.iter().find(|w| w.word == kind.as_str()).expect("every kind");
+            assert_eq!(word.built, factory(kind).is_ok(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn no_kind_has_a_setting_with_the_name_of_a_key_of_all_profiles() {
+        for factory in ProfileKind::ALL.into_iter().filter_map(|kind| factory(kind).ok()) {
+            for setting in factory.settings() {
+                assert!(PROFILE.key(setting.key).is_none(), "{}", setting.key);
+            }
         }
     }
 }

@@ -44,13 +44,16 @@ pub(super) struct Found {
 pub(super) struct Further {
     pub(super) name: String,
     pub(super) at: Span,
-    pub(super) value: toml::Value,
+    pub(super) value_at: Span,
+    pub(super) value: serde_json::Value,
 }
 
 /// Parses file number `file` of the report's sources and reads all its sections.
 pub(super) fn read(report: &mut Report<'_>, file: usize) -> Vec<Found> {
     let text = &report.sources()[file].text;
     let (document, errors) = DeTable::parse_recoverable(text);
+    // Keys below a header that has no end belong to nobody knows which section.
+    let lost_header = errors.iter().any(|error| error.message().starts_with("unclosed table"));
     for error in errors {
         let range = error.span().unwrap_or(0..text.len().min(1));
         // An empty range at the very beginning would mean the file as a whole.
@@ -74,6 +77,7 @@ pub(super) fn read(report: &mut Report<'_>, file: usize) -> Vec<Found> {
             Some(section) => {
                 Reader { report, file }.section(section, &name_at, value, &mut found);
             }
+            None if lost_header => {}
             None => unknown_section(report, &name_at, name.get_ref(), value.get_ref()),
         }
     }
@@ -159,6 +163,10 @@ impl Reader<'_, '_> {
             (DeValue::Array(items), repeated) => {
                 if !repeated {
                     self.wrong_section(section, name_at, "an array");
+                    let first = items.first().map(|item| (self.span(item), item.get_ref()));
+                    if let Some((at, DeValue::Table(table))) = first {
+                        found.push(self.table(section, section.name.into(), at, table));
+                    }
                     return;
                 }
                 for (n, item) in items.iter().enumerate() {
@@ -215,6 +223,7 @@ impl Reader<'_, '_> {
                 None if section.open => found.further.push(Further {
                     name: name.to_owned(),
                     at: name_at,
+                    value_at: self.span(value),
                     value: owned(value.get_ref()),
                 }),
                 None => self.unknown_key(section, name, &path, &name_at),
@@ -240,7 +249,7 @@ impl Reader<'_, '_> {
                 format!("{header} has no `{}`", key.name),
             )
             .legal(key.kind.legal())
-            .help(key.help);
+            .help(format!("{}: {}", key.name, key.help));
     }
 
     fn unknown_key(&mut self, section: &Section, name: &str, path: &str, at: &Span) {
@@ -423,7 +432,9 @@ impl Reader<'_, '_> {
             TextForm::Name => (Name::new(text).is_some(), "no name that umbra can use"),
             TextForm::ProfileId => (Name::new(text).is_some(), "no id that umbra can use"),
             TextForm::Port => (PortName::new(text).is_some(), "no port"),
-            TextForm::Path | TextForm::EalArgument => {
+            // An empty one is judged with the arguments around it.
+            TextForm::EalArgument => (!text.contains('\0'), "no argument: it has a NUL in it"),
+            TextForm::Path => {
                 (!text.is_empty() && !text.contains('\0'), "empty, or has a NUL in it")
             }
         };
@@ -459,7 +470,7 @@ impl Reader<'_, '_> {
             }
             None => {
                 let near = nearest(word, words.iter().map(|w| w.word));
-                self.illegal(kind, path, format!("`{path}` has no such choice"), value)
+                self.illegal(kind, path, format!("`{path}` is none of its choices"), value)
                     .maybe_help(near.map(|near| format!("did you mean {near:?}?")));
             }
         }
@@ -483,21 +494,21 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn owned(value: &DeValue<'_>) -> toml::Value {
+/// A value as the factories of profiles take it.
+fn owned(value: &DeValue<'_>) -> serde_json::Value {
     match value {
-        DeValue::String(text) => toml::Value::String(text.to_string()),
+        DeValue::String(text) => text.as_ref().into(),
         // Beyond i64 nothing is legal, and as text it is refused wherever a number belongs.
-        DeValue::Integer(n) => integer(n)
-            .map_or_else(|| toml::Value::String(n.as_str().to_owned()), toml::Value::Integer),
-        DeValue::Float(n) => toml::Value::Float(n.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(b) => toml::Value::Boolean(*b),
-        DeValue::Datetime(d) => toml::Value::Datetime(*d),
-        DeValue::Array(items) => {
-            toml::Value::Array(items.iter().map(|item| owned(item.get_ref())).collect())
+        DeValue::Integer(n) => integer(n).map_or_else(|| n.as_str().into(), Into::into),
+        DeValue::Float(n) => {
+            n.as_str().parse::<f64>().map_or_else(|_| n.as_str().into(), Into::into)
         }
-        DeValue::Table(table) => toml::Value::Table(
-            table.iter().map(|(k, v)| (k.get_ref().to_string(), owned(v.get_ref()))).collect(),
-        ),
+        DeValue::Boolean(b) => (*b).into(),
+        DeValue::Datetime(d) => d.to_string().into(),
+        DeValue::Array(items) => items.iter().map(|item| owned(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            table.iter().map(|(k, v)| (k.get_ref().to_string(), owned(v.get_ref()))).collect()
+        }
     }
 }
 

@@ -15,7 +15,8 @@ use super::types::{Appliance, EveType, Governor, Outputs, Policy, Remediation, R
 
 /// An error if a section that must be there stands in no file.
 pub(super) fn required(report: &mut Report<'_>, section: &Section, there: bool) {
-    if there {
+    // One that is there in the wrong form has been refused already.
+    if there || report.mentions(section.name) {
         return;
     }
     let header = section.header();
@@ -96,10 +97,13 @@ impl EveType {
         match self {
             Self::Flow => "flow",
             Self::Stats => "stats",
+            Self::Alert => "alert",
+            Self::Anomaly => "anomaly",
         }
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        [Self::Flow, Self::Stats].into_iter().find(|t| t.as_str() == word)
+        let all = [Self::Flow, Self::Stats, Self::Alert, Self::Anomaly];
+        all.into_iter().find(|t| t.as_str() == word)
     }
 }

@@ -58,10 +58,12 @@ pub(super) enum ReadError {
     #[error("is longer than {} MiB, which no manifest is", FILE_MAX_BYTES >> 20)]
     TooLong,
     /// Not text.
-    #[error("is not UTF-8 text: byte {offset} is part of no character")]
+    #[error("is not UTF-8 text")]
     NotUtf8 {
         /// The first byte that is wrong.
         offset: usize,
+        /// The text with a mark in place of what is wrong.
+        lossy: String,
     },
 }
 
@@ -86,8 +88,10 @@ impl SourceFile {
         if bytes.len() as u64 > FILE_MAX_BYTES {
             return Err(ReadError::TooLong);
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|e| ReadError::NotUtf8 { offset: e.utf8_error().valid_up_to() })?;
+        let text = String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 {
+            offset: error.utf8_error().valid_up_to(),
+            lossy: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        })?;
         Ok(Self { path: path.to_owned(), text })
     }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use umbra_analyzers::profile::ProfileConfig;
 use umbra_tap::{Percentage, Select};
 use umbra_wire::{FlowKeyMode, KeyOptions, Tunnel};
 
@@ -154,28 +155,13 @@ pub enum Isolation {
     Thread,
 }
 
-/// The four kinds of analysis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ProfileKind {
-    /// Signatures.
-    Ids,
-    /// What is unusual.
-    Anomaly,
-    /// What is slow.
-    Performance,
-    /// Mutated traffic against a copy of the appliance.
-    Fuzzing,
-}
-
 /// One analysis to run: a standard profile, or a `[[profile]]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileSpec {
     /// As `shadow_analysis_profiles` names it.
     pub id: ProfileId,
-    /// Which analysis.
-    pub kind: ProfileKind,
-    /// The keys of the `[[profile]]` other than `id` and `kind`; empty for a standard profile.
-    pub settings: toml::Table,
+    /// Its kind and settings, which the kind's factory has found valid.
+    pub config: ProfileConfig,
 }
 
 /// `[governor]`.
@@ -232,4 +218,8 @@ pub enum EveType {
     Flow,
     /// All counters, every `stats_interval_s`.
     Stats,
+    /// Findings.
+    Alert,
+    /// Decode faults, a record for each.
+    Anomaly,
 }

@@ -115,8 +115,8 @@ fn report_unequal_pools(report: &mut Report<'_>, wires: &[PlacedWire<'_>]) {
                 )
                 .found(mbufs.to_string())
                 .legal(format!(
-                    "at least {least}: 2 ports × {queues} queues × {per_queue} descriptors, and \
-                     for each queue's worker its cache of {cache} and a burst of {}",
+                    "at least {least}: 2 ports × {per_queue} descriptors × {queues} (queues), \
+                     and for each queue's worker a cache of {cache} and a burst of {}",
                     wire.burst_frames
                 ))
                 .help("raise it, or leave it out: umbra computes it");
