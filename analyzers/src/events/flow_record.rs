@@ -21,9 +21,10 @@ pub struct PerDirection<T> {
 /// Packets and bytes of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct FlowCounts {
-    /// Frames (of a reassembled datagram every fragment counts).
+    /// Packets. A datagram that came in fragments is one, as in Suricata.
     pub packets: u64,
-    /// Frame bytes on the wire, all headers included, FCS not.
+    /// Frame bytes on the wire, all headers included, FCS not. A datagram that came in fragments has
+    /// as many as a frame with all of it would have.
     pub bytes: u64,
 }
 
@@ -112,6 +113,25 @@ pub enum TcpState {
 }
 
 impl TcpState {
+    const ALL: [TcpState; 11] = [
+        TcpState::None,
+        TcpState::SynSent,
+        TcpState::SynRecv,
+        TcpState::Established,
+        TcpState::FinWait1,
+        TcpState::FinWait2,
+        TcpState::Closing,
+        TcpState::CloseWait,
+        TcpState::LastAck,
+        TcpState::TimeWait,
+        TcpState::Closed,
+    ];
+
+    /// The state of this number, `None` where there is no such.
+    pub(crate) fn from_number(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or_default()
+    }
+
     /// The word that EVE uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -193,7 +213,7 @@ impl Sampling {
 /// The words have tshark's meanings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct FlowPerformance {
-    /// From the first SYN to the ACK that completes the handshake, microseconds.
+    /// From the latest SYN to the ACK that completes the handshake, microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_rtt_us: Option<u64>,
     /// Segments sent again, fast and spurious ones included.

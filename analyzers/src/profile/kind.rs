@@ -61,7 +61,9 @@ impl fmt::Display for ProfileKind {
 
 /// A word that is no kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{word}\" is no kind of profile; legal are \"ids\", \"anomaly\", \"performance\", \"fuzzing\"")]
+#[error(
+    "\"{word}\" is no kind of profile; legal are \"ids\", \"anomaly\", \"performance\", \"fuzzing\""
+)]
 pub struct UnknownKind {
     /// What was given.
     pub word: String,
