@@ -13,6 +13,7 @@ namespaces_allowed() {
   ip netns add "umbra-try-$net_id" 2>/dev/null || return 1
   local ok=0
   ip link add "ut$net_id" type veth peer name eth0 netns "umbra-try-$net_id" 2>/dev/null || ok=1
+  ip netns exec "umbra-try-$net_id" true 2>/dev/null || ok=1
   ip link delete "ut$net_id" 2>/dev/null || true
   ip netns delete "umbra-try-$net_id" 2>/dev/null || true
   return $ok
