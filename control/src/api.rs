@@ -121,18 +121,42 @@ pub struct Server {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
+/// Asks the control thread from within the process.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    requests: Sender<Pending>,
+}
+
+impl Requester {
+    /// Passes a command on and waits for the answer, for `limit` at most.
+    pub fn ask(&self, command: Command, limit: Duration) -> Answer {
+        let (reply, answer) = bounded(1);
+        self.requests
+            .send_timeout(Pending { command, reply }, limit)
+            .map_err(|_| "umbra is stopping or too busy to answer".to_owned())?;
+        answer
+            .recv_timeout(limit)
+            .map_err(|_| format!("no answer within {} s", limit.as_secs_f64()))?
+    }
+}
+
+/// A way to ask, and where the control thread takes the requests.
+pub fn requests() -> (Requester, Receiver<Pending>) {
+    let (requests, receiver) = bounded(CONNECTIONS_MAX);
+    (Requester { requests }, receiver)
+}
+
 impl Server {
-    /// Listens on `path`. Requests come out of the receiver.
-    pub fn start(path: &Path) -> Result<(Server, Receiver<Pending>), ApiError> {
+    /// Listens on `path` and passes requests on.
+    pub fn start(path: &Path, requests: Requester) -> Result<Server, ApiError> {
         let listener = listen(path)?;
-        let (requests, receiver) = bounded(CONNECTIONS_MAX);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("umbra-api".to_owned())
             .spawn(move || accept(&listener, &requests, &stopping))
             .map_err(|source| ApiError::Bind { path: path.to_path_buf(), source })?;
-        Ok((Server { path: path.to_path_buf(), stop, thread: Some(thread) }, receiver))
+        Ok(Server { path: path.to_path_buf(), stop, thread: Some(thread) })
     }
 }
 
@@ -168,7 +192,7 @@ fn listen(path: &Path) -> Result<UnixListener, ApiError> {
     Ok(listener)
 }
 
-fn accept(listener: &UnixListener, requests: &Sender<Pending>, stop: &AtomicBool) {
+fn accept(listener: &UnixListener, requests: &Requester, stop: &AtomicBool) {
     let connections = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         if stop.load(Ordering::Acquire) {
@@ -197,7 +221,7 @@ fn accept(listener: &UnixListener, requests: &Sender<Pending>, stop: &AtomicBool
     }
 }
 
-fn serve(stream: UnixStream, requests: &Sender<Pending>) -> io::Result<()> {
+fn serve(stream: UnixStream, requests: &Requester) -> io::Result<()> {
     stream.set_read_timeout(Some(IDLE_LIMIT))?;
     stream.set_write_timeout(Some(ANSWER_LIMIT))?;
     let mut writer = stream.try_clone()?;
@@ -216,21 +240,14 @@ fn serve(stream: UnixStream, requests: &Sender<Pending>) -> io::Result<()> {
     }
 }
 
-fn ask(line: &[u8], requests: &Sender<Pending>) -> Answer {
+fn ask(line: &[u8], requests: &Requester) -> Answer {
     let request: Request = serde_json::from_slice(line).map_err(|e| {
         format!("not a request: {e}. A request is one line of JSON: {{\"version\":1,\"command\":\"status\"}}")
     })?;
     if request.version != VERSION {
         return Err(format!("version {} asked, version {VERSION} spoken", request.version));
     }
-    let (reply, answer) = bounded(1);
-    let pending = Pending { command: request.command, reply };
-    requests
-        .send_timeout(pending, ANSWER_LIMIT)
-        .map_err(|_| "umbra is stopping or too busy to answer".to_owned())?;
-    answer
-        .recv_timeout(ANSWER_LIMIT)
-        .map_err(|_| format!("no answer within {} s", ANSWER_LIMIT.as_secs()))?
+    requests.ask(request.command, ANSWER_LIMIT)
 }
 
 fn write_answer(stream: &mut UnixStream, answer: Answer) -> io::Result<()> {
@@ -271,7 +288,8 @@ mod tests {
     use super::*;
 
     fn echo_server(path: &Path) -> (Server, std::thread::JoinHandle<()>) {
-        let (server, requests) = Server::start(path).unwrap();
+        let (requester, requests) = requests();
+        let server = Server::start(path, requester).unwrap();
         let thread = std::thread::spawn(move || {
             for pending in requests {
                 let answer = match &pending.command {
@@ -297,7 +315,7 @@ mod tests {
         assert_eq!(refused.unwrap_err(), "101 is not within 0.0–100.0");
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
-        assert!(matches!(Server::start(&path), Err(ApiError::InUse { .. })));
+        assert!(matches!(Server::start(&path, super::requests().0), Err(ApiError::InUse { .. })));
         drop(server);
         thread.join().unwrap();
         assert!(!path.exists());

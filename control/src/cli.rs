@@ -269,11 +269,21 @@ pub enum CtlCommand {
     Status,
     /// The packet accounts and their residuals
     Ledger,
-    /// Set shadow_traffic_percentage
+    /// Set shadow_traffic_percentage, or tell it
     Percentage {
         /// 0.0 to 100.0
         #[arg(value_name = "P", value_parser = percentage)]
-        percentage: Percentage,
+        percentage: Option<Percentage>,
+    },
+    /// What the profiles have seen, merged over the instances
+    Profile,
+    /// Stop, start, pause, resume or replace one shadow instance; traffic is not touched
+    Instance {
+        /// What to do
+        command: InstanceCommand,
+        /// Its number, from 0
+        #[arg(value_name = "N")]
+        index: usize,
     },
     /// Read the manifests again (not built yet)
     Reload(NotBuiltArgs),
@@ -283,6 +293,21 @@ pub enum CtlCommand {
     Unblock(NotBuiltArgs),
     /// List alerts (not built yet)
     Alerts(NotBuiltArgs),
+}
+
+/// What can be done to a shadow instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InstanceCommand {
+    /// Let it drain its rings and end
+    Stop,
+    /// Start it again with new rings
+    Start,
+    /// Freeze it: its rings fill, the watchdog replaces it after 5 s
+    Pause,
+    /// Let it go on
+    Resume,
+    /// Leave it behind as if it hung, and put a new one in its place
+    Replace,
 }
 
 /// Whatever is said to a command that is not there.

@@ -9,14 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use umbra_analyzers::runner::ConsumedCell;
 use umbra_forward::shared::{RingId, WorkerShared, WorkerSnapshot};
 use umbra_tap::{
     BehindLedger, CopiesDue, Direction, Distribute, InstanceCounters, LedgerSnapshot, RingAccount,
-    SelectionLedger, SnapshotCell, TapLedger, WireLedger,
+    SelectionLedger, TapLedger, WireLedger,
 };
-
-/// What an instance publishes about one ring.
-pub type ConsumedCell = SnapshotCell<{ InstanceCounters::WORDS }>;
 
 /// Longest wait for a worker's newer snapshot. A worker publishes every millisecond or so; one that
 /// does not is stuck in a driver, and then what it said last has to do.
@@ -103,6 +101,29 @@ impl Accounts {
     pub fn detached(&mut self, ring: RingId, published: u64) {
         if let Some(account) = self.live.get_mut(&ring) {
             account.published = Some(published);
+        }
+    }
+
+    /// The workers have ended and their producers with them: the rings' final counts are in the
+    /// final snapshots.
+    pub fn workers_ended(&mut self) {
+        for (index, book) in self.workers.iter().enumerate() {
+            let snapshot = book.shared.snapshot();
+            for slot in snapshot.taps.iter().flatten() {
+                if let Some(account) = self.live.get_mut(&slot.ring)
+                    && account.place.worker == index
+                {
+                    account.published = Some(slot.published_records);
+                }
+            }
+        }
+    }
+
+    /// Closes every account that is left.
+    pub fn close_all(&mut self) {
+        let rings: Vec<RingId> = self.live.keys().copied().collect();
+        for ring in rings {
+            self.close(ring);
         }
     }
 
