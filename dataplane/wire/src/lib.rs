@@ -1,12 +1,14 @@
 //! Frames as the wire carries them: checked views, the sampler's flow key and its symmetric hash.
 //!
-//! Nothing here allocates, panics on input, or depends on another crate. `key` reads the first
+//! Nothing here allocates ([`build`] for tests apart), panics on input, or depends on another crate.
+//! `key` reads the first
 //! bytes of a frame and says which flow it belongs to; it runs on the forwarding core. The views
 //! (one module per protocol family) are what the analyzers decode with: once `new_checked`
 //! succeeded, no accessor of that view can panic or read outside the slice it was given.
 #![forbid(unsafe_code)]
 
 pub mod arp;
+pub mod build;
 pub mod checksum;
 pub mod cooked;
 pub mod error;

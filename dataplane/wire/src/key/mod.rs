@@ -111,6 +111,20 @@ pub struct KeyOptions {
     pub flow_key: FlowKeyMode,
 }
 
+impl KeyOptions {
+    /// All combinations.
+    #[must_use]
+    pub fn all() -> [Self; 4] {
+        let with = |tunnel, flow_key| Self { tunnel, flow_key };
+        [
+            with(Tunnel::Inner, FlowKeyMode::FiveTuple),
+            with(Tunnel::Inner, FlowKeyMode::Hosts),
+            with(Tunnel::Outer, FlowKeyMode::FiveTuple),
+            with(Tunnel::Outer, FlowKeyMode::Hosts),
+        ]
+    }
+}
+
 /// An IPv4 address as it stands in an [`Endpoint`]: `::ffff:a.b.c.d`.
 #[inline]
 #[must_use]
