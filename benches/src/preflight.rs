@@ -6,21 +6,21 @@ use serde::Serialize;
 
 /// State of the machine.
 #[derive(Debug, Clone, Serialize)]
-pub struct Preflight {
+pub(crate) struct Preflight {
     /// TSC frequency in Hz.
-    pub tsc_hz: u64,
+    pub(crate) tsc_hz: u64,
     /// Model of the processor.
-    pub cpu: String,
+    pub(crate) cpu: String,
     /// Cores that this process may run on.
-    pub cores: usize,
+    pub(crate) cores: usize,
     /// How much longer the same work takes with another core busy too; 1.0 is not at all.
-    pub both_cores_slowdown: f64,
+    pub(crate) both_cores_slowdown: f64,
     /// Share of the time stolen by the hypervisor during the check, in percent.
-    pub steal_percent: f64,
+    pub(crate) steal_percent: f64,
 }
 
 /// Steal and total jiffies of all processors, from /proc/stat (proc(5)).
-pub fn steal_and_total_jiffies() -> (u64, u64) {
+pub(crate) fn steal_and_total_jiffies() -> (u64, u64) {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields: Vec<u64> = text
         .lines()
@@ -34,7 +34,7 @@ pub fn steal_and_total_jiffies() -> (u64, u64) {
 }
 
 /// Share of stolen time since `before` in percent.
-pub fn steal_percent_since(before: (u64, u64)) -> f64 {
+pub(crate) fn steal_percent_since(before: (u64, u64)) -> f64 {
     let now = steal_and_total_jiffies();
     let total = now.1.saturating_sub(before.1).max(1);
     now.0.saturating_sub(before.0) as f64 * 100.0 / total as f64
@@ -51,7 +51,7 @@ fn spin(iterations: u64) -> Duration {
 }
 
 /// Looks at the machine for about a second.
-pub fn check(tsc_hz: u64) -> Preflight {
+pub(crate) fn check(tsc_hz: u64) -> Preflight {
     const WORK: u64 = 100_000_000;
     let steal = steal_and_total_jiffies();
     spin(WORK / 10);

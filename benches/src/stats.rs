@@ -4,17 +4,17 @@ use serde::Serialize;
 
 /// A ratio with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Median of the paired ratios.
-    pub median: f64,
+    pub(crate) median: f64,
     /// Lower end of the 95% bootstrap interval.
-    pub low: f64,
+    pub(crate) low: f64,
     /// Upper end.
-    pub high: f64,
+    pub(crate) high: f64,
 }
 
 /// Median of `values`; 0 for none.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {
@@ -34,7 +34,7 @@ fn next(state: &mut u64) -> u64 {
 }
 
 /// Median of `ratios` with its 95% percentile-bootstrap interval (Efron 1979), 10,000 resamples.
-pub fn estimate(ratios: &[f64]) -> Estimate {
+pub(crate) fn estimate(ratios: &[f64]) -> Estimate {
     const RESAMPLES: usize = 10_000;
     let mut state = 1u64;
     let n = ratios.len();

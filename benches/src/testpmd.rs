@@ -9,22 +9,22 @@ use anyhow::{Context, Result, bail};
 
 /// What testpmd is started with; the same figures as for the device under test.
 #[derive(Debug, Clone)]
-pub struct TestpmdOptions {
+pub(crate) struct TestpmdOptions {
     /// EAL arguments, cores included.
-    pub eal: Vec<String>,
+    pub(crate) eal: Vec<String>,
     /// Frames per burst.
-    pub burst: u32,
+    pub(crate) burst: u32,
     /// Mempool cache per core.
-    pub mbuf_cache: u32,
+    pub(crate) mbuf_cache: u32,
     /// Mbufs in the pool.
-    pub mbufs: u32,
+    pub(crate) mbufs: u32,
     /// Rx and tx descriptors.
-    pub descriptors: u32,
+    pub(crate) descriptors: u32,
 }
 
 /// Forwards for `seconds` and returns the received packets per second, summed over the ports, by
 /// testpmd's own clock.
-pub fn forward_pps(options: &TestpmdOptions, seconds: f64) -> Result<f64> {
+pub(crate) fn forward_pps(options: &TestpmdOptions, seconds: f64) -> Result<f64> {
     let mut child = Command::new("dpdk-testpmd")
         .args(&options.eal)
         .arg("--")
