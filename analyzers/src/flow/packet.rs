@@ -69,9 +69,10 @@ pub struct FlowPacket<'p> {
 }
 
 impl<'p> FlowPacket<'p> {
-    /// `None` where there is no IP datagram, or only a fragment of one.
+    /// `frame_len`: what is to count as its bytes. `None` where there is no IP datagram, or only a
+    /// fragment of one.
     #[must_use]
-    pub fn new(meta: &'p RecordMeta, decoded: &'p Decoded<'_>) -> Option<Self> {
+    pub fn new(meta: &'p RecordMeta, decoded: &'p Decoded<'_>, frame_len: u32) -> Option<Self> {
         let ip = decoded.ip.as_ref()?;
         if ip.fragment.is_some() {
             return None;
@@ -79,7 +80,7 @@ impl<'p> FlowPacket<'p> {
         let (src_port, dst_port) = decoded.ports().unwrap_or((0, 0));
         let mut packet = Self {
             meta,
-            frame_len: decoded.frame_len,
+            frame_len,
             src: address_bits(ip.src),
             dst: address_bits(ip.dst),
             src_port,

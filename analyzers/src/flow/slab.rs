@@ -146,25 +146,19 @@ impl Extra {
 pub(super) struct Slab {
     chunks: Vec<Box<[Flow]>>,
     free: u32,
-    used: u32,
     extra_chunks: Vec<Box<[Extra]>>,
     extra_free: u32,
 }
 
 impl Slab {
     pub(super) fn new() -> Self {
-        Self { chunks: Vec::new(), free: NIL, used: 0, extra_chunks: Vec::new(), extra_free: NIL }
+        Self { chunks: Vec::new(), free: NIL, extra_chunks: Vec::new(), extra_free: NIL }
     }
 
     /// Bytes held, for flows that are there and for later ones.
     pub(super) fn bytes(&self) -> usize {
         self.chunks.len() * CHUNK * size_of::<Flow>()
             + self.extra_chunks.len() * CHUNK * size_of::<Extra>()
-    }
-
-    /// Places taken, ended flows that wait for their release included.
-    pub(super) fn used(&self) -> u32 {
-        self.used
     }
 
     /// Places that there are.
@@ -198,7 +192,6 @@ impl Slab {
         let (next, generation) = (flow.next, flow.generation);
         *flow = Flow { generation, ..Flow::free() };
         self.free = next;
-        self.used += 1;
         place
     }
 
@@ -210,7 +203,6 @@ impl Slab {
         let generation = flow.generation.wrapping_add(1);
         *flow = Flow { generation, next, ..Flow::free() };
         self.free = place;
-        self.used -= 1;
         if extra != NIL {
             let next_free = self.extra_free;
             *self.extra_at(extra) = Extra { next_free, ..Extra::default() };
@@ -266,7 +258,6 @@ mod tests {
         assert_eq!(second, first);
         assert_ne!(slab.get(second).generation, generation);
         assert_eq!(slab.with_extra(second).1.icmp_errors, 0);
-        assert_eq!(slab.used(), 1);
     }
 
     #[test]

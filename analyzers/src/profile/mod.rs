@@ -10,6 +10,7 @@ mod findings;
 mod kind;
 
 pub use batch::{Batch, EndedFlow, Packet};
+pub(crate) use config::check_all;
 pub use config::{ConfigError, Plan, ProfileConfig, SettingInfo, SettingType};
 pub use findings::Findings;
 pub use kind::{NotBuilt, ProfileKind, UnknownKind};

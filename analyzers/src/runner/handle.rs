@@ -86,7 +86,6 @@ impl<S: Send + 'static> InstanceHandle<S> {
     /// # Errors
     ///
     /// The command, when the instance is gone or hangs.
-    #[expect(clippy::result_large_err, reason = "the command is what the caller has to keep")]
     pub fn send(&self, command: InstanceCommand<S>) -> Result<(), InstanceCommand<S>> {
         self.commands.try_send(command).map_err(|e| match e {
             TrySendError::Full(command) | TrySendError::Disconnected(command) => command,

@@ -76,6 +76,10 @@ impl<S: Send + 'static> Instance<S> {
             }
         };
         let report = self.work(analyzer.as_mut());
+        if report.is_some() {
+            // Half done work may make it panic again; then nothing more can be saved.
+            let _ = catch_unwind(AssertUnwindSafe(|| analyzer.abandon()));
+        }
         // Whatever state a panicking analyzer is in, its end must not take the thread's account along.
         let dropped = catch_unwind(AssertUnwindSafe(move || drop(analyzer)));
         match (report, dropped) {
@@ -107,7 +111,7 @@ impl<S: Send + 'static> Instance<S> {
             if self.paused {
                 // No heartbeat: to the watchdog this is a hang.
                 if self.stopping.is_some() {
-                    return None;
+                    return self.guard(analyzer, |_, a| a.finish()).err();
                 }
                 std::thread::sleep(SLEEP_LONGEST);
                 continue;

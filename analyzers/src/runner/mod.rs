@@ -48,6 +48,8 @@ pub trait Analyzer {
     fn summary(&mut self) -> Self::Summary;
     /// The last call: open flows end, last findings are made.
     fn finish(&mut self);
+    /// The last call after a panic: what can be saved without whoever panicked is saved.
+    fn abandon(&mut self) {}
     /// Who is at work, asked after a panic.
     fn blame(&self) -> Blame;
 }
