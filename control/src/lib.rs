@@ -1,4 +1,5 @@
 //! The control side of umbra: manifests, the Shadow Manager, outputs and the command line.
+#![forbid(unsafe_code)]
 
 pub mod api;
 pub mod check;

@@ -1,10 +1,11 @@
 //! `umbra`: the one program of the project. Everything it does is in the library.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use umbra_control::cli::{self, Cli, Command, Failure, Outcome};
-use umbra_control::{check, schema};
+use umbra_control::{check, ctl, replay, run, schema};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -17,10 +18,10 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
-        Command::Run(_) => Err(Failure::not_built_yet("umbra run")),
+        Command::Run(args) => run::main(&args),
         Command::Check(args) => check::main(&args),
-        Command::Replay(_) => Err(Failure::not_built_yet("umbra replay")),
-        Command::Ctl(_) => Err(Failure::not_built_yet("umbra ctl")),
+        Command::Replay(args) => replay::main(&args),
+        Command::Ctl(args) => ctl::main(&args),
         Command::Top => Err(Failure::not_built_yet("umbra top")),
         Command::Schema(args) => schema::main(&args),
         Command::Completions { shell } => completions(shell),

@@ -61,7 +61,8 @@ fn context() -> EventContext {
 }
 
 fn line_of(event: Event, context: &EventContext, wires: &[&str]) -> String {
-    let options = EveOptions { wires: wires.iter().map(ToString::to_string).collect() };
+    let wires = wires.iter().map(ToString::to_string).collect();
+    let options = EveOptions { wires, ..EveOptions::default() };
     let mut out = Vec::new();
     EveFormat::new(options).event(&event, context, &mut out);
     let line = String::from_utf8(out).expect("UTF-8");

@@ -326,6 +326,14 @@ fn what_is_legal_but_odd_is_a_warning() {
 }
 
 #[test]
+fn bursts_of_different_lengths_are_a_warning_about_the_shorter() {
+    let second = "burst = 16\n[[wire]]\nname = \"w\"\na = \"03:00.0\"\nb = \"03:00.1\"\n";
+    let text = format!("{GOOD}{second}").replace("\"--no-pci\", ", "");
+    let (_, warnings) = load(&[("edge.toml", text.as_bytes())], &[]).expect("only warnings");
+    insta::assert_snapshot!(warnings);
+}
+
+#[test]
 fn what_is_not_built_has_a_class_of_its_own() {
     let text = format!("{GOOD}[shadowing]\nshadow_analysis_profiles = [\"Fuzzing\"]\n");
     let diagnostics = refused(&[("edge.toml", text.as_bytes())], &[]);

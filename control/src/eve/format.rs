@@ -1,22 +1,36 @@
 //! Events become lines.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use umbra_analyzers::events::{
     DecodeAnomaly, Event, EventContext, Finding, FlowRecord, PerformanceSummary, Severity,
 };
 
+use crate::manifest::EveType;
+
 use super::address::{Address, has_ports, ip_version};
 use super::protocol::protocol_name;
 use super::records::{Alert, Anomaly, Flow, Record, Tcp};
 use super::shadow::{EvidenceMap, Scaled, Shadow};
-use super::stats::performance_object;
+use super::stats::{Stats, performance_object};
 use super::time::Stamp;
 
 /// What does not change between records.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EveOptions {
     /// Names of the wires by their index, for `in_iface`; empty in a replay, which has none.
     pub wires: Vec<String>,
+    /// Which records are written.
+    pub types: BTreeSet<EveType>,
+}
+
+impl Default for EveOptions {
+    /// Records of all types, wires without names.
+    fn default() -> Self {
+        let types = [EveType::Flow, EveType::Stats, EveType::Alert, EveType::Anomaly];
+        Self { wires: Vec::new(), types: types.into() }
+    }
 }
 
 /// Makes JSON lines of events.
@@ -36,14 +50,28 @@ impl EveFormat {
         Self { options }
     }
 
-    /// Appends the event's record to `out`, with its newline.
+    /// Appends the event's record to `out`, with its newline; nothing where its type is not asked for.
     pub fn event(&self, event: &Event, context: &EventContext, out: &mut Vec<u8>) {
+        if !self.writes(type_of(event)) {
+            return;
+        }
         match event {
             Event::Flow(flow) => self.flow(flow, context, out),
             Event::Finding(finding) => self.finding(finding, context, out),
             Event::Anomaly(anomaly) => self.anomaly(anomaly, context, out),
             Event::Performance(summary) => summary_line(summary, context, out),
         }
+    }
+
+    /// Appends a `stats` record, if those are asked for.
+    pub fn stats(&self, stats: &Stats<'_>, context: &EventContext, out: &mut Vec<u8>) {
+        if self.writes(EveType::Stats) {
+            stats.write(context, out);
+        }
+    }
+
+    fn writes(&self, kind: EveType) -> bool {
+        self.options.types.contains(&kind)
     }
 
     fn wire(&self, index: u16) -> Option<&str> {
@@ -146,6 +174,15 @@ impl<P> Record<'_, P> {
             self.src_port = Some(src);
             self.dest_port = Some(dst);
         }
+    }
+}
+
+fn type_of(event: &Event) -> EveType {
+    match event {
+        Event::Flow(_) => EveType::Flow,
+        Event::Finding(_) => EveType::Alert,
+        Event::Anomaly(_) => EveType::Anomaly,
+        Event::Performance(_) => EveType::Stats,
     }
 }
 

@@ -20,6 +20,6 @@ pub use channel::{EveCounters, EveOutput, LineSender};
 pub use format::{EveFormat, EveOptions};
 pub use protocol::protocol_name;
 pub use sink::{BlockingSink, EveSink};
-pub use stats::{CaptureStats, FlowTableState, Stats};
+pub use stats::{CaptureStats, Stats};
 pub use time::Stamp;
 pub use writer::{EveWriter, LineFile, WriterCounters};

@@ -6,10 +6,12 @@ use umbra_analyzers::events::{Event, EventContext, EventSink};
 
 use super::channel::LineSender;
 use super::format::EveFormat;
+use super::stats::Stats;
 use super::writer::EveWriter;
 
 /// The sink of the live run. Serialises in the instance's thread and never waits: a line that the queue
-/// has no room for is dropped and counted (`eve_dropped`).
+/// has no room for is dropped and counted (`eve_dropped`). `stats` records go the same way
+/// ([`EveSink::stats`]).
 #[derive(Debug, Clone)]
 pub struct EveSink {
     format: Arc<EveFormat>,
@@ -20,15 +22,26 @@ impl EveSink {
     pub fn new(format: Arc<EveFormat>, lines: LineSender) -> Self {
         Self { format, lines }
     }
+
+    /// Hands a `stats` record over.
+    pub fn stats(&mut self, stats: &Stats<'_>, context: &EventContext) {
+        let mut line = self.lines.buffer();
+        self.format.stats(stats, context, &mut line);
+        self.hand_over(line);
+    }
+
+    fn hand_over(&self, line: Vec<u8>) {
+        if !line.is_empty() {
+            self.lines.offer(line);
+        }
+    }
 }
 
 impl EventSink for EveSink {
     fn emit(&mut self, event: &Event, context: &EventContext) {
         let mut line = self.lines.buffer();
         self.format.event(event, context, &mut line);
-        if !line.is_empty() {
-            self.lines.offer(line);
-        }
+        self.hand_over(line);
     }
 }
 
@@ -45,9 +58,17 @@ impl BlockingSink {
         Self { format, writer, line: Vec::with_capacity(4096) }
     }
 
-    /// Writes a line that was made elsewhere, with its newline.
-    pub fn line(&mut self, line: &[u8]) {
-        self.writer.line(line);
+    /// Writes a `stats` record.
+    pub fn stats(&mut self, stats: &Stats<'_>, context: &EventContext) {
+        self.line.clear();
+        self.format.stats(stats, context, &mut self.line);
+        self.hand_over();
+    }
+
+    fn hand_over(&mut self) {
+        if !self.line.is_empty() {
+            self.writer.line(&self.line);
+        }
     }
 
     /// The writer, for flushing and counters.
@@ -60,6 +81,6 @@ impl EventSink for BlockingSink {
     fn emit(&mut self, event: &Event, context: &EventContext) {
         self.line.clear();
         self.format.event(event, context, &mut self.line);
-        self.writer.line(&self.line);
+        self.hand_over();
     }
 }

@@ -1,10 +1,9 @@
 //! The `stats` event: counters under Suricata's names, ours in `shadow`.
 
 use serde_json::{Map, Value};
-use umbra_analyzers::decode::{DecodeCounters, DecodeFault};
-use umbra_analyzers::defrag::DefragCounters;
-use umbra_analyzers::events::{EventContext, PerformanceSummary};
-use umbra_analyzers::flow::FlowCounters;
+use umbra_analyzers::decode::DecodeFault;
+use umbra_analyzers::events::{Event, EventContext, PerformanceSummary};
+use umbra_analyzers::pipeline::PipelineSummary;
 
 use super::format::line;
 use super::records::Record;
@@ -20,15 +19,6 @@ pub struct CaptureStats {
     pub drops: u64,
 }
 
-/// State of the flow table beside its counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FlowTableState {
-    /// Flows there.
-    pub active: u64,
-    /// Memory of the table.
-    pub memory_bytes: u64,
-}
-
 /// What a `stats` event says.
 #[derive(Debug, Clone)]
 pub struct Stats<'a> {
@@ -36,27 +26,31 @@ pub struct Stats<'a> {
     /// Seconds since the start; in a replay of capture time.
     pub uptime_s: u64,
     pub capture: Option<CaptureStats>,
-    pub decoder: &'a DecodeCounters,
-    pub defrag: &'a DefragCounters,
-    pub flow: &'a FlowCounters,
-    pub flow_table: FlowTableState,
-    /// What the performance profile has counted, for `shadow.performance` and `shadow.estimate`.
-    pub performance: Option<&'a PerformanceSummary>,
+    /// What the instance, or all of them together, have counted.
+    pub analysis: &'a PipelineSummary,
     /// More of ours for `shadow`: the ledger, the outputs' own counters.
     pub ours: Map<String, Value>,
 }
 
 impl Stats<'_> {
-    /// Appends the record to `out`, with its newline. `context.instance` is absent where the counters are
-    /// those of all instances together.
-    pub fn write(&self, context: &EventContext, out: &mut Vec<u8>) {
+    /// `context.instance` is absent where the counters are those of all instances together.
+    pub(super) fn write(&self, context: &EventContext, out: &mut Vec<u8>) {
         let mut shadow = Shadow::of_context(context);
-        shadow.performance = self.performance.and_then(performance_object);
-        shadow.estimate = self.performance.and_then(Scaled::of_summary);
+        let performance = self.performance();
+        shadow.performance = performance.as_ref().and_then(performance_object);
+        shadow.estimate = performance.as_ref().and_then(Scaled::of_summary);
         shadow.more = self.ours.clone();
         let mut record = Record::new(self.timestamp, "stats", shadow);
         record.stats = Some(Value::Object(self.counters()));
         line(&record, out);
+    }
+
+    /// Of the first performance profile, if there is one that has seen something.
+    fn performance(&self) -> Option<PerformanceSummary> {
+        self.analysis.profiles.iter().find_map(|profile| match profile.summary.to_event()? {
+            Event::Performance(summary) => Some(*summary),
+            _ => None,
+        })
     }
 
     fn counters(&self) -> Map<String, Value> {
@@ -66,7 +60,7 @@ impl Stats<'_> {
             put(&mut stats, "capture.kernel_packets", capture.packets);
             put(&mut stats, "capture.kernel_drops", capture.drops);
         }
-        let decoder = self.decoder;
+        let decoder = &self.analysis.decode;
         put(&mut stats, "decoder.pkts", decoder.packets);
         put(&mut stats, "decoder.bytes", decoder.bytes);
         put(&mut stats, "decoder.invalid", decoder.invalid);
@@ -80,13 +74,13 @@ impl Stats<'_> {
             let under = if name.contains('.') { "decoder.event" } else { "decoder" };
             put(&mut stats, &format!("{under}.{name}"), count);
         }
-        for (name, count) in self.defrag.iter() {
+        for (name, count) in self.analysis.defrag.iter() {
             put(&mut stats, &format!("defrag.{name}"), count);
         }
-        let flow = self.flow;
+        let flow = &self.analysis.flow;
         put(&mut stats, "flow.total", flow.opened);
-        put(&mut stats, "flow.active", self.flow_table.active);
-        put(&mut stats, "flow.memuse", self.flow_table.memory_bytes);
+        put(&mut stats, "flow.active", self.analysis.flows_live);
+        put(&mut stats, "flow.memuse", self.analysis.flow_memory_bytes);
         put(&mut stats, "flow.tcp_reuse", flow.reused);
         put(&mut stats, "flow.get_used", flow.evicted);
         put(&mut stats, "flow.emerg_mode_entered", flow.emergencies);

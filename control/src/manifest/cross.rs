@@ -96,6 +96,22 @@ pub(super) fn queues(report: &mut Report<'_>, wires: &[PlacedWire<'_>], host: &H
     }
 }
 
+/// A worker asks all its queues for bursts of one length.
+pub(super) fn bursts(report: &mut Report<'_>, wires: &[PlacedWire<'_>]) {
+    let Some(largest) = wires.iter().map(|w| w.wire.burst_frames).max() else { return };
+    for PlacedWire { wire, found } in wires {
+        if wire.burst_frames < largest && found.get("burst").is_some() {
+            report
+                .warning(
+                    &found.place_of("burst"),
+                    format!("{}.burst", found.path),
+                    format!("bursts of {largest} are taken from all wires"),
+                )
+                .help("the largest burst of all wires holds for the workers: give all the same");
+        }
+    }
+}
+
 fn cores(n: usize) -> String {
     if n == 1 { "1 core".to_owned() } else { format!("{n} cores") }
 }

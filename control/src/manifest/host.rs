@@ -6,10 +6,11 @@ use super::diagnostic::{Class, Report};
 use super::eal_args::EalArguments;
 use super::keys::HOST;
 use super::names::Core;
-use super::reader::{Found, Value};
+use super::reader::Found;
 use super::settings::Settings;
 use super::source::Span;
 use super::types::{Host, Poll};
+use super::values::Value;
 
 /// EAL arguments as they were understood, and where each stands.
 #[derive(Debug)]

@@ -116,6 +116,7 @@ fn build(
         }
         cross::ports(report, &wires, &eal, host_section.is_some() || !options.eal_args.is_empty());
         cross::queues(report, &wires, &host);
+        cross::bursts(report, &wires);
         cross::percentages(report, shadowing_section, governor);
         cross::instances(report, shadowing_section);
         if options.purpose == Purpose::Run {

@@ -16,6 +16,7 @@ pub mod eal;
 mod eal_args;
 mod host;
 pub mod keys;
+mod kinds;
 mod load;
 mod names;
 mod profiles;
@@ -25,6 +26,7 @@ mod settings;
 mod source;
 mod suggest;
 mod types;
+mod values;
 mod wires;
 
 use std::path::PathBuf;

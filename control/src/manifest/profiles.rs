@@ -9,11 +9,12 @@ use umbra_wire::{FlowKeyMode, Tunnel};
 use super::diagnostic::{Class, Report};
 use super::keys::{PROFILE, SHADOWING};
 use super::names::ProfileId;
-use super::reader::{Found, Value};
+use super::reader::Found;
 use super::settings::Settings;
 use super::source::{At, Span};
 use super::suggest::nearest;
 use super::types::{Distribute, Isolation, ProfileSpec, Shadowing};
+use super::values::Value;
 
 /// What is said under an id: a profile, or something that was refused already.
 enum Defined<'f> {

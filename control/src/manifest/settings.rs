@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::keys::{Default, Section};
-use super::reader::{Found, Value};
+use super::reader::Found;
+use super::values::Value;
 
 /// A section that may or may not stand in a file.
 #[derive(Debug, Clone, Copy)]

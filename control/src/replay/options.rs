@@ -31,6 +31,8 @@ pub struct ReplayOptions {
     pub profiles: Vec<ProfileConfig>,
     /// Bytes looked at of each frame, as if the tap had copied no more.
     pub snaplen_bytes: Option<u32>,
+    /// An event for each decode fault of each frame; they are counted always.
+    pub anomalies: bool,
 }
 
 impl ReplayOptions {
@@ -44,6 +46,7 @@ impl ReplayOptions {
             instances: 1,
             profiles: vec![ProfileConfig::standard(ProfileKind::Performance)],
             snaplen_bytes: None,
+            anomalies: false,
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use umbra_analyzers::decode::{DecodeCounters, LinkType};
-use umbra_analyzers::defrag::DefragCounters;
-use umbra_analyzers::events::{PerformanceSummary, TopTable};
-use umbra_analyzers::flow::FlowCounters;
+use umbra_analyzers::decode::LinkType;
+use umbra_analyzers::events::{Event, EventContext, PerformanceSummary, TopTable};
+use umbra_analyzers::pipeline::PipelineSummary;
 use umbra_tap::Select;
 
-use crate::eve::Stamp;
+use crate::eve::{CaptureStats, Stamp, Stats};
 use crate::pcap::{CaptureEnd, CaptureFormat, DataLink};
 
 use super::offload::Offloading;
@@ -47,6 +46,7 @@ impl LinkFrames {
 /// Everything that a replay counted.
 #[derive(Debug)]
 pub struct ReplayReport {
+    pub appliance: String,
     pub capture: std::path::PathBuf,
     pub format: CaptureFormat,
     /// How the file ended.
@@ -70,11 +70,8 @@ pub struct ReplayReport {
     /// Frames given to instances: `selected`, times the instances in `replicate`.
     pub analysed: u64,
     pub checksums: ChecksumDecision,
-    pub decoder: DecodeCounters,
-    pub defrag: DefragCounters,
-    pub flow: FlowCounters,
-    /// Of every performance profile, over all instances.
-    pub performance: Vec<PerformanceSummary>,
+    /// What all instances together have counted.
+    pub analysis: PipelineSummary,
     /// Wall-clock time from the first frame to the end.
     pub elapsed: Duration,
 }
@@ -84,6 +81,28 @@ impl ReplayReport {
     pub fn capture_time(&self) -> Duration {
         self.span_ns.map_or(Duration::ZERO, |(first, last)| Duration::from_nanos(last - first))
     }
+
+    /// The counters as a `stats` record, stamped with the latest frame's time.
+    pub fn stats(&self) -> Stats<'_> {
+        Stats {
+            timestamp: Stamp(self.span_ns.map_or(0, |(_, last)| last)),
+            uptime_s: self.capture_time().as_secs(),
+            capture: Some(CaptureStats { packets: self.frames, drops: 0 }),
+            analysis: &self.analysis,
+            ours: serde_json::Map::new(),
+        }
+    }
+
+    /// Under what circumstances those counters were counted, over all instances.
+    pub fn context(&self) -> EventContext {
+        EventContext {
+            appliance: self.appliance.as_str().into(),
+            instance: None,
+            fraction_ppb: self.sampling.percentage.fraction_ppb(),
+            select: self.sampling.select,
+            epoch: 0,
+        }
+    }
 }
 
 impl fmt::Display for ReplayReport {
@@ -91,9 +110,7 @@ impl fmt::Display for ReplayReport {
         let mut lines = Lines(f);
         self.file(&mut lines)?;
         self.analysis(&mut lines)?;
-        for summary in &self.performance {
-            performance(&mut lines, summary)?;
-        }
+        write!(lines.0, "{}", ProfileText(&self.analysis))?;
         let seconds = self.elapsed.as_secs_f64().max(1e-9);
         lines.line(
             "speed",
@@ -126,7 +143,10 @@ impl ReplayReport {
         }
         for link in &self.links {
             let decoded = if link.is_decoded() { "" } else { ", not decoded" };
-            lines.line("link", format_args!("{}: {} frames{decoded}", link.link_type, link.frames))?;
+            lines.line(
+                "link",
+                format_args!("{}: {} frames{decoded}", link.link_type, link.frames),
+            )?;
         }
         Ok(())
     }
@@ -139,21 +159,22 @@ impl ReplayReport {
                 Select::Packet => "packet",
             };
             let percentage = self.sampling.percentage;
-            lines.line("sampled", format_args!("{percentage}% by {by}: {} frames", self.selected))?;
+            lines
+                .line("sampled", format_args!("{percentage}% by {by}: {} frames", self.selected))?;
         }
         if self.instances > 1 {
             lines.line("instances", format_args!("{}", self.instances))?;
         }
         lines.line("checksums", format_args!("{}", self.checksums))?;
-        let protocols = list(self.decoder.protocols().filter(|&(_, count)| count > 0));
+        let protocols = list(self.analysis.decode.protocols().filter(|&(_, count)| count > 0));
         lines.line("protocols", format_args!("{}", or_none(&protocols)))?;
-        let faults = list(self.decoder.faults().filter(|&(_, count)| count > 0));
+        let faults = list(self.analysis.decode.faults().filter(|&(_, count)| count > 0));
         lines.line("faults", format_args!("{}", or_none(&faults)))?;
-        let defrag = list(self.defrag.iter().filter(|&(_, count)| count > 0));
+        let defrag = list(self.analysis.defrag.iter().filter(|&(_, count)| count > 0));
         if !defrag.is_empty() {
             lines.line("fragments", format_args!("{defrag}"))?;
         }
-        let flow = &self.flow;
+        let flow = &self.analysis.flow;
         lines.line(
             "flows",
             format_args!(
@@ -181,6 +202,22 @@ impl fmt::Display for ChecksumDecision {
     }
 }
 
+/// What the profiles have counted, as the text that replay and `umbra ctl profile` print.
+#[derive(Debug)]
+pub struct ProfileText<'s>(pub &'s PipelineSummary);
+
+impl fmt::Display for ProfileText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Lines(f);
+        for profile in &self.0.profiles {
+            if let Some(Event::Performance(summary)) = profile.summary.to_event() {
+                performance(&mut lines, &summary)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn performance(lines: &mut Lines<'_, '_>, summary: &PerformanceSummary) -> fmt::Result {
     lines.line("profile", format_args!("{}", summary.profile))?;
     let sampled = summary.coverage.sampled;
@@ -203,11 +240,7 @@ fn performance(lines: &mut Lines<'_, '_>, summary: &PerformanceSummary) -> fmt::
     }
     lines.sub(
         "rate",
-        format_args!(
-            "{}pps, {}bit/s",
-            Scale(summary.mean_rate_pps),
-            Scale(summary.mean_rate_bps)
-        ),
+        format_args!("{}pps, {}bit/s", Scale(summary.mean_rate_pps), Scale(summary.mean_rate_bps)),
     )?;
     let sizes = summary.frame_len;
     lines.sub(

@@ -228,8 +228,11 @@ impl Running {
             }
         }
         let ports = super::report::final_ports(wires.as_deref().unwrap_or_default());
+        if self.stats_interval.is_some() {
+            // While the instances still answer.
+            self.emit_stats();
+        }
         let ledger = self.manager.drain();
-        self.emit_final_stats();
         self.shadow.finish();
         // Queues, then ports, then pools, then EAL.
         drop(queues);

@@ -1,0 +1,201 @@
+//! `umbra replay`: from arguments and manifest to options, from the report to an exit code.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use umbra_analyzers::profile::{ProfileConfig, ProfileKind, factory};
+use umbra_wire::KeyOptions;
+
+use crate::cli::{self, ChecksumArg, Failure, Outcome, ReplayArgs};
+use crate::eve::{BlockingSink, EveFormat, EveOptions, EveWriter};
+use crate::manifest::{Distribute, EveType, LoadOptions, Manifest, Purpose};
+
+use super::options::{ChecksumMode, ReplayOptions};
+use super::sampling::SamplingOptions;
+
+/// Replays a capture, writes DIR/eve.json and prints a short report.
+///
+/// # Errors
+/// Exit code 2 for options and manifests that make no sense or ask for what is not there; 1 when the
+/// capture cannot be read, is damaged (what is in front of the damage is analysed first), or the
+/// output cannot be written. A capture that merely stops short is a warning.
+pub fn main(args: &ReplayArgs) -> Outcome {
+    refuse_what_is_not_built(args)?;
+    let manifest = args.manifest.as_deref().map(load).transpose()?;
+    let mut options = options(args, manifest.as_ref())?;
+    let eve = eve_path(args, manifest.as_ref());
+    let writer = EveWriter::append(&eve)
+        .with_context(|| format!("cannot write {}", eve.display()))
+        .map_err(Failure::failed)?;
+    let eve_options = eve_options(manifest.as_ref());
+    options.anomalies = eve_options.types.contains(&EveType::Anomaly);
+    let mut sink = BlockingSink::new(EveFormat::new(eve_options), writer);
+    let ran = super::run(&options, &mut sink);
+    if let Ok(report) = &ran {
+        sink.stats(&report.stats(), &report.context());
+    }
+    sink.writer().flush();
+    let written = sink.writer().counters();
+    let report =
+        ran.map_err(|error| Failure::failed(anyhow!("{}: {error}", options.capture.display())))?;
+    cli::print(&format!("{report}{:<12}{} in {}\n", "events", written.lines, eve.display()))?;
+    if written.lost_lines > 0 {
+        return Err(Failure::failed(anyhow!(
+            "{} of {} events could not be written to {}",
+            written.lost_lines,
+            written.lost_lines + written.lines,
+            eve.display()
+        )));
+    }
+    judge(&report)
+}
+
+/// Says what is odd about the capture, and fails where it is damaged.
+fn judge(report: &super::ReplayReport) -> Outcome {
+    let name = report.capture.display();
+    for remark in &report.remarks {
+        log::warn!("{name}: {remark}");
+    }
+    for link in report.links.iter().filter(|link| !link.is_decoded()) {
+        log::warn!(
+            "{name}: {} frames have link type {}, which is not decoded: they are counted and nothing more",
+            link.frames,
+            link.link_type
+        );
+    }
+    match report.end.error() {
+        None => Ok(()),
+        Some(error) if error.is_truncation() => {
+            log::warn!("{name}: {error}; the {} frames in front were analysed", report.frames);
+            Ok(())
+        }
+        Some(error) => Err(Failure::failed(anyhow!(
+            "{name}: {error}; the {} frames in front were analysed",
+            report.frames
+        ))),
+    }
+}
+
+/// Rules are warned of and passed over, so that captures can be replayed with the command lines that
+/// will have them; what would be the whole point of the command line is refused.
+fn refuse_what_is_not_built(args: &ReplayArgs) -> Outcome {
+    for (given, option) in [
+        (args.learn.is_some(), "--learn (the anomaly models)"),
+        (args.scores.is_some(), "--scores (the anomaly models)"),
+    ] {
+        if given {
+            return Err(Failure::usage(anyhow!("not built yet: {option}; leave the option out")));
+        }
+    }
+    if args.rules.is_empty() {
+        return Ok(());
+    }
+    if args.strict {
+        return Err(Failure::usage(anyhow!(
+            "not built yet: -S (the signature engine): no rule of {} can be loaded",
+            paths(&args.rules)
+        )));
+    }
+    log::warn!(
+        "not built yet: -S (the signature engine): the rules of {} are not matched, \
+         so no alert of theirs will be in the events",
+        paths(&args.rules)
+    );
+    Ok(())
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn load(path: &Path) -> Result<Manifest, Failure> {
+    let load = LoadOptions { purpose: Purpose::Replay, eal_args: &[] };
+    let (manifest, warnings) = Manifest::load_with(&[path.to_owned()], &load)?;
+    for warning in &warnings {
+        eprint!("{warning}");
+    }
+    Ok(manifest)
+}
+
+/// The command line says more than the manifest, the manifest more than the defaults. Only the
+/// percentage has a default of its own: whoever replays a capture means all of it.
+fn options(args: &ReplayArgs, manifest: Option<&Manifest>) -> Result<ReplayOptions, Failure> {
+    let mut options = ReplayOptions::new(&args.capture);
+    if let Some(manifest) = manifest {
+        let shadowing = &manifest.shadowing;
+        options.appliance = manifest.appliance.name.as_str().to_owned();
+        options.instances = usize::from(shadowing.shadow_instance_count).max(1);
+        options.snaplen_bytes = shadowing.snaplen_bytes.map(u32::from);
+        options.sampling = SamplingOptions {
+            select: shadowing.select,
+            distribute: match shadowing.distribute {
+                Distribute::Shard => umbra_tap::Distribute::Shard,
+                Distribute::Replicate => umbra_tap::Distribute::Replicate,
+            },
+            key: KeyOptions { tunnel: shadowing.tunnel, flow_key: shadowing.flow_key },
+            ..options.sampling
+        };
+        if !manifest.profiles.is_empty() {
+            options.profiles = manifest.profiles.iter().map(|p| p.config.clone()).collect();
+        }
+    }
+    if !args.profiles.is_empty() {
+        options.profiles =
+            args.profiles.iter().map(|id| profile(id, manifest)).collect::<Result<_, _>>()?;
+    }
+    if let Some(percentage) = args.percentage {
+        options.sampling.percentage = percentage;
+    }
+    if let Some(instances) = args.instances {
+        options.instances = usize::from(instances);
+    }
+    options.checksums = match args.checksums {
+        ChecksumArg::All => ChecksumMode::All,
+        ChecksumArg::None => ChecksumMode::None,
+        ChecksumArg::Auto => ChecksumMode::Auto,
+    };
+    Ok(options)
+}
+
+/// A profile of the manifest, or a standard one.
+fn profile(id: &str, manifest: Option<&Manifest>) -> Result<ProfileConfig, Failure> {
+    let configured = manifest.and_then(|manifest| {
+        manifest.profiles.iter().find(|profile| profile.id.as_str() == id).map(|p| p.config.clone())
+    });
+    if let Some(config) = configured {
+        return Ok(config);
+    }
+    let Some(kind) = ProfileKind::from_standard_id(id) else {
+        let mut known: Vec<&str> = ProfileKind::ALL.map(ProfileKind::standard_id).to_vec();
+        known.extend(manifest.iter().flat_map(|m| m.profiles.iter().map(|p| p.id.as_str())));
+        return Err(Failure::usage(anyhow!(
+            "--profiles: there is no profile {id:?}; known are {}",
+            known.join(", ")
+        )));
+    };
+    factory(kind).map_err(|not_built| Failure::usage(anyhow!("--profiles: {not_built}")))?;
+    Ok(ProfileConfig::standard(kind))
+}
+
+/// `-l` first, then the manifest's `[outputs]`, then the working directory.
+fn eve_path(args: &ReplayArgs, manifest: Option<&Manifest>) -> PathBuf {
+    let outputs = manifest.map(|manifest| &manifest.outputs);
+    let file_name = || {
+        let of_manifest = outputs.and_then(|outputs| outputs.eve.as_deref());
+        of_manifest.and_then(Path::file_name).unwrap_or("eve.json".as_ref()).to_owned()
+    };
+    match (&args.log_dir, outputs.and_then(|outputs| outputs.eve.as_ref())) {
+        (Some(directory), _) => directory.join(file_name()),
+        (None, Some(eve)) => eve.clone(),
+        (None, None) => PathBuf::from("eve.json"),
+    }
+}
+
+/// Anomalies are a record for every faulty frame: only a manifest that asks for them gets them.
+fn eve_options(manifest: Option<&Manifest>) -> EveOptions {
+    let types = match manifest.map(|manifest| &manifest.outputs) {
+        Some(outputs) if outputs.eve.is_some() => outputs.eve_types.clone(),
+        _ => [EveType::Flow, EveType::Stats, EveType::Alert].into(),
+    };
+    EveOptions { wires: Vec::new(), types }
+}

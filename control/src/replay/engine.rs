@@ -1,0 +1,281 @@
+//! The replay itself: reads, samples, shards, and keeps all instances on the capture's clock.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use umbra_analyzers::decode::{ChecksumPolicy, LinkType};
+use umbra_analyzers::events::{EventContext, EventSink, Timestamp};
+use umbra_analyzers::pipeline::{Pipeline, PipelineConfig, PipelineSummary};
+use umbra_analyzers::profile::{Plan, ProfileConfig, factory};
+use umbra_tap::Distribute;
+
+use crate::pcap::{CaptureReader, CapturedFrame, DataLink};
+
+use super::batch::{FrameBatch, Tapped};
+use super::error::ReplayError;
+use super::offload::{OffloadProbe, PROBE_BYTES, PROBE_FRAMES};
+use super::options::{ChecksumMode, ReplayOptions};
+use super::report::{ChecksumDecision, LinkFrames, ReplayReport};
+use super::sampling::Sampler;
+
+/// Frames of a batch, as behind a ring.
+const BATCH_FRAMES: usize = 128;
+/// Bytes after which a batch is not filled further.
+const BATCH_BYTES: usize = 1 << 20;
+/// Capture time after which idle instances are told that time went on.
+const TICK_NS: u64 = 100_000_000;
+
+/// Analyses a capture and gives the events to `sink` in an order that depends on capture and options
+/// alone.
+///
+/// # Errors
+/// When nothing of the capture can be read, or a profile cannot be built. A panic in an analyzer is
+/// caught and named; what was found until then has reached the sink.
+pub fn run(options: &ReplayOptions, sink: &mut dyn EventSink) -> Result<ReplayReport, ReplayError> {
+    let plans = options.profiles.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+    let mut reader = CaptureReader::open(&options.capture)?;
+    let started = Instant::now();
+    let mut head = FrameBatch::default();
+    let mut probe = OffloadProbe::default();
+    if options.checksums == ChecksumMode::Auto {
+        while head.len() < PROBE_FRAMES && head.bytes() < PROBE_BYTES {
+            let Some(frame) = reader.next_frame() else { break };
+            probe.observe(frame.link_type, frame.data);
+            head.push(&frame, Tapped { flow_hash: 0, fraction_ppb: 0 }, usize::MAX);
+        }
+    }
+    let seen = probe.verdict();
+    let verified = match options.checksums {
+        ChecksumMode::All => true,
+        ChecksumMode::None => false,
+        ChecksumMode::Auto => seen.source.is_none(),
+    };
+    let mut replay = Replay::new(options, verified, &plans, sink)?;
+    for frame in head.captured() {
+        replay.frame(&frame)?;
+    }
+    drop(head);
+    while let Some(frame) = reader.next_frame() {
+        replay.frame(&frame)?;
+    }
+    let analysis = replay.finish()?;
+    let Replay { counts, .. } = replay;
+    Ok(ReplayReport {
+        appliance: options.appliance.clone(),
+        capture: options.capture.clone(),
+        format: reader.format(),
+        remarks: reader.remarks().to_vec(),
+        end: reader.into_end(),
+        frames: counts.frames,
+        bytes: counts.bytes,
+        captured_bytes: counts.captured_bytes,
+        span_ns: counts.span_ns,
+        links: counts.links_by_frames(),
+        sampling: options.sampling,
+        instances: options.instances.max(1),
+        selected: counts.selected,
+        analysed: counts.analysed,
+        checksums: ChecksumDecision { mode: options.checksums, verified, seen },
+        analysis,
+        elapsed: started.elapsed(),
+    })
+}
+
+fn plan(config: &ProfileConfig) -> Result<Plan, ReplayError> {
+    factory(config.kind)?
+        .validate(config)
+        .map_err(|errors| ReplayError::Profile { id: config.id.clone(), errors })
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    frames: u64,
+    bytes: u64,
+    captured_bytes: u64,
+    span_ns: Option<(u64, u64)>,
+    links: BTreeMap<DataLink, u64>,
+    selected: u64,
+    analysed: u64,
+}
+
+impl Counts {
+    fn frame(&mut self, frame: &CapturedFrame<'_>) {
+        self.frames += 1;
+        self.bytes += u64::from(frame.wire_len);
+        self.captured_bytes += frame.data.len() as u64;
+        let time = frame.timestamp_ns;
+        self.span_ns = Some(self.span_ns.map_or((time, time), |(a, b)| (a.min(time), b.max(time))));
+        *self.links.entry(frame.link_type).or_default() += 1;
+    }
+
+    fn links_by_frames(&self) -> Vec<LinkFrames> {
+        let mut links: Vec<_> = self
+            .links
+            .iter()
+            .map(|(&link_type, &frames)| LinkFrames { link_type, frames })
+            .collect();
+        links.sort_by_key(|link| std::cmp::Reverse(link.frames));
+        links
+    }
+}
+
+struct Instance {
+    pipeline: Pipeline,
+    context: EventContext,
+    batch: FrameBatch,
+}
+
+/// A replay under way.
+struct Replay<'s> {
+    sink: &'s mut dyn EventSink,
+    sampler: Sampler,
+    distribute: Distribute,
+    fraction_ppb: u32,
+    snaplen: usize,
+    instances: Vec<Instance>,
+    counts: Counts,
+    /// Frames in the instances' batches.
+    waiting: usize,
+    waiting_bytes: usize,
+    link: Option<DataLink>,
+    /// Latest stamp so far, and that of the latest tick.
+    clock_ns: u64,
+    ticked_ns: u64,
+}
+
+impl<'s> Replay<'s> {
+    fn new(
+        options: &ReplayOptions,
+        verified: bool,
+        plans: &[Plan],
+        sink: &'s mut dyn EventSink,
+    ) -> Result<Self, ReplayError> {
+        let count = options.instances.max(1);
+        let mut config = PipelineConfig::offline();
+        config.decode.checksums = if verified { ChecksumPolicy::All } else { ChecksumPolicy::None };
+        config.decode_anomalies = options.anomalies;
+        let fraction_ppb = options.sampling.percentage.fraction_ppb();
+        let instances = (0..count)
+            .map(|number| {
+                Ok(Instance {
+                    pipeline: Pipeline::new(config, plans)?,
+                    context: EventContext {
+                        appliance: options.appliance.as_str().into(),
+                        instance: u32::try_from(number).ok(),
+                        fraction_ppb,
+                        select: options.sampling.select,
+                        epoch: 0,
+                    },
+                    batch: FrameBatch::default(),
+                })
+            })
+            .collect::<Result<Vec<_>, ReplayError>>()?;
+        Ok(Self {
+            sink,
+            sampler: Sampler::new(options.sampling, count),
+            distribute: options.sampling.distribute,
+            fraction_ppb,
+            snaplen: options.snaplen_bytes.map_or(usize::MAX, |bytes| bytes as usize),
+            instances,
+            counts: Counts::default(),
+            waiting: 0,
+            waiting_bytes: 0,
+            link: None,
+            clock_ns: 0,
+            ticked_ns: 0,
+        })
+    }
+
+    fn frame(&mut self, frame: &CapturedFrame<'_>) -> Result<(), ReplayError> {
+        self.counts.frame(frame);
+        self.clock_ns = self.clock_ns.max(frame.timestamp_ns);
+        let choice = self.sampler.choose(frame.link_type, frame.data);
+        if choice.selected {
+            self.counts.selected += 1;
+            if self.link.is_some_and(|link| link != frame.link_type) {
+                self.flush()?;
+            }
+            self.link = Some(frame.link_type);
+            let tapped = Tapped { flow_hash: choice.flow_hash, fraction_ppb: self.fraction_ppb };
+            let targets = match self.distribute {
+                Distribute::Shard => choice.instance..choice.instance + 1,
+                Distribute::Replicate => 0..self.instances.len(),
+            };
+            for instance in &mut self.instances[targets] {
+                instance.batch.push(frame, tapped, self.snaplen);
+                self.waiting += 1;
+                self.waiting_bytes += frame.data.len();
+            }
+        }
+        let full = BATCH_FRAMES * self.instances.len();
+        if self.waiting >= full || self.waiting_bytes >= BATCH_BYTES {
+            self.flush()?;
+        }
+        // Instances that get few frames, or none for lack of selection, live on the same clock.
+        if self.clock_ns.saturating_sub(self.ticked_ns) >= TICK_NS {
+            self.flush()?;
+            self.tick()?;
+        }
+        Ok(())
+    }
+
+    /// Every instance analyses what it has.
+    fn flush(&mut self) -> Result<(), ReplayError> {
+        let link = LinkType::from_dlt(self.link.map_or(DataLink::ETHERNET.0, |link| link.0));
+        for instance in &mut self.instances {
+            if instance.batch.is_empty() {
+                continue;
+            }
+            debug_assert_eq!(instance.batch.link(), self.link);
+            self.counts.analysed += instance.batch.len() as u64;
+            contain(instance, |Instance { pipeline, context, batch }| {
+                pipeline.process(batch.records(), link, self.sink, context);
+            })?;
+            instance.batch.clear();
+        }
+        self.waiting = 0;
+        self.waiting_bytes = 0;
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), ReplayError> {
+        self.ticked_ns = self.clock_ns;
+        for instance in &mut self.instances {
+            contain(instance, |Instance { pipeline, context, .. }| {
+                pipeline.tick(Timestamp(self.clock_ns), self.sink, context);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Analyses the rest, ends all flows and adds up what the instances counted.
+    fn finish(&mut self) -> Result<PipelineSummary, ReplayError> {
+        self.flush()?;
+        self.tick()?;
+        let mut all = PipelineSummary::default();
+        for instance in &mut self.instances {
+            contain(instance, |Instance { pipeline, context, .. }| {
+                pipeline.finish(self.sink, context);
+            })?;
+            all.merge(&instance.pipeline.summary());
+        }
+        Ok(all)
+    }
+}
+
+/// Runs a call into a pipeline; a panic becomes an error that names frame and profile. The pipeline is
+/// not used after that.
+fn contain(instance: &mut Instance, call: impl FnOnce(&mut Instance)) -> Result<(), ReplayError> {
+    catch_unwind(AssertUnwindSafe(|| call(instance))).map_err(|panic| {
+        let blame = instance.pipeline.blame();
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic without a message".to_owned());
+        let at = blame.record.or_else(|| instance.batch.len().checked_sub(1));
+        let frame = at.and_then(|at| instance.batch.number(at)).unwrap_or(0);
+        ReplayError::Panicked { frame, profile: blame.profile, message }
+    })
+}
