@@ -66,7 +66,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_ring_free",
     "rte_socket_count",
     "rte_strerror",
-    "rte_tel_data_add_array_container",
     "rte_tel_data_add_array_string",
     "rte_tel_data_add_dict_container",
     "rte_tel_data_add_dict_string",

@@ -359,7 +359,6 @@ int shim_tel_start_array(struct rte_tel_data *data, enum shim_tel_type type)
 		[SHIM_TEL_STRING] = RTE_TEL_STRING_VAL,
 		[SHIM_TEL_INT] = RTE_TEL_INT_VAL,
 		[SHIM_TEL_UINT] = TEL_UINT_VAL,
-		[SHIM_TEL_CONTAINER] = RTE_TEL_CONTAINER,
 	};
 
 	if ((unsigned int)type >= RTE_DIM(types))

@@ -217,7 +217,7 @@ unsigned int shim_ring_capacity(const struct rte_ring *ring);
 /* --- telemetry ------------------------------------------------------------------------------ */
 
 /* 23.03 renamed the u64 functions and widened int. What does not fit is added as text. */
-enum shim_tel_type { SHIM_TEL_STRING, SHIM_TEL_INT, SHIM_TEL_UINT, SHIM_TEL_CONTAINER };
+enum shim_tel_type { SHIM_TEL_STRING, SHIM_TEL_INT, SHIM_TEL_UINT };
 int shim_tel_start_array(struct rte_tel_data *data, enum shim_tel_type type);
 int shim_tel_add_array_uint(struct rte_tel_data *data, uint64_t value);
 int shim_tel_add_array_int(struct rte_tel_data *data, int64_t value);

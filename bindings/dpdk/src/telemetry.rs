@@ -11,13 +11,14 @@ use umbra_dpdk_sys as sys;
 
 use crate::errno::{Errno, check};
 
-/// What a command answers. The telemetry library writes at most two levels below the top as such;
-/// deeper trees are sent as JSON text. A dict has up to 256 entries, an array 512; the rest is cut.
+/// What a command answers, up to six levels deep; what is deeper is sent as JSON text. A dict has up
+/// to 256 entries, an array 512; the rest is left out. The whole answer has room for 16 KiB of JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TelValue {
     /// Names and values. A name has letters, digits, `_` and `/`; other characters become `_`.
     Dict(Vec<(String, TelValue)>),
-    /// Values. Those of different kinds are sent as text.
+    /// Values. Those of different kinds are sent as text; with dicts or arrays among them they are sent
+    /// as a dict by index, `{"0":…,"1":…}`, since the library takes no dict in an array.
     Array(Vec<TelValue>),
     /// An unsigned number.
     U64(u64),
@@ -207,8 +208,7 @@ unsafe fn fill(data: NonNull<sys::rte_tel_data>, value: &TelValue) -> i32 {
     // SAFETY: `d` by the caller; strings are NUL-terminated and copied.
     unsafe {
         match value {
-            TelValue::Dict(entries) => fill_dict(d, entries, 0),
-            TelValue::Array(values) => fill_array(d, values, 0),
+            TelValue::Dict(_) | TelValue::Array(_) => fill_container(d, value, 0),
             TelValue::Text(text) => sys::rte_tel_data_string(
                 d,
                 c_text(text, sys::SHIM_TEL_MAX_SINGLE_STRING_LEN).as_ptr(),
@@ -220,24 +220,45 @@ unsafe fn fill(data: NonNull<sys::rte_tel_data>, value: &TelValue) -> i32 {
     }
 }
 
-/// Containers below the top that the library's JSON writer goes down to.
-const MAX_DEPTH: usize = 1;
+/// Levels of containers below the top. The header promises arrays of numbers and texts only; the JSON
+/// writers of 22.11 and 24.11 go down as deep as there is room in their answer (16 KiB).
+const MAX_DEPTH: usize = 6;
 
 /// # Safety
 /// As for [`fill`].
-unsafe fn fill_dict(
+unsafe fn fill_container(d: *mut sys::rte_tel_data, value: &TelValue, depth: usize) -> i32 {
+    let is_container = |v: &TelValue| matches!(v, TelValue::Dict(_) | TelValue::Array(_));
+    // SAFETY: `d` by the caller.
+    unsafe {
+        match value {
+            TelValue::Dict(entries) => {
+                fill_dict(d, entries.iter().map(|(name, value)| (c_name(name), value)), depth)
+            }
+            // The library takes no dict in an array.
+            TelValue::Array(values) if values.iter().any(is_container) && depth < MAX_DEPTH => {
+                let entries = values.iter().enumerate();
+                fill_dict(d, entries.map(|(i, value)| (c_name(&i.to_string()), value)), depth)
+            }
+            TelValue::Array(values) => fill_array(d, values),
+            _ => -libc::EINVAL,
+        }
+    }
+}
+
+/// # Safety
+/// As for [`fill`].
+unsafe fn fill_dict<'a>(
     d: *mut sys::rte_tel_data,
-    entries: &[(String, TelValue)],
+    entries: impl Iterator<Item = (CString, &'a TelValue)>,
     depth: usize,
 ) -> i32 {
     // SAFETY: `d` by the caller; strings are NUL-terminated and copied.
     unsafe {
         let mut rc = sys::rte_tel_data_start_dict(d);
-        for (name, value) in entries.iter().take(sys::SHIM_TEL_MAX_DICT_ENTRIES) {
+        for (name, value) in entries.take(sys::SHIM_TEL_MAX_DICT_ENTRIES) {
             if rc != 0 {
                 return rc;
             }
-            let name = c_name(name);
             rc = match value {
                 TelValue::U64(n) => sys::shim_tel_add_dict_uint(d, name.as_ptr(), *n),
                 TelValue::I64(n) => sys::shim_tel_add_dict_int(d, name.as_ptr(), *n),
@@ -263,18 +284,15 @@ unsafe fn fill_dict(
 
 /// # Safety
 /// As for [`fill`].
-unsafe fn fill_array(d: *mut sys::rte_tel_data, values: &[TelValue], depth: usize) -> i32 {
+unsafe fn fill_array(d: *mut sys::rte_tel_data, values: &[TelValue]) -> i32 {
     let is_uint = |v: &TelValue| matches!(v, TelValue::U64(_));
     // SAFETY: reads nothing but its argument.
     let fits = |n: i64| unsafe { sys::shim_tel_int_fits(n) };
     let is_int = |v: &TelValue| matches!(v, TelValue::I64(n) if fits(*n));
-    let is_nested = |v: &TelValue| matches!(v, TelValue::Dict(_) | TelValue::Array(_));
     let kind = if values.iter().all(is_uint) {
         sys::SHIM_TEL_UINT
     } else if values.iter().all(is_int) {
         sys::SHIM_TEL_INT
-    } else if values.iter().all(is_nested) && depth < MAX_DEPTH {
-        sys::SHIM_TEL_CONTAINER
     } else {
         sys::SHIM_TEL_STRING
     };
@@ -290,10 +308,6 @@ unsafe fn fill_array(d: *mut sys::rte_tel_data, values: &[TelValue], depth: usiz
                     sys::shim_tel_add_array_uint(d, *n)
                 }
                 TelValue::I64(n) if kind == sys::SHIM_TEL_INT => sys::shim_tel_add_array_int(d, *n),
-                nested if kind == sys::SHIM_TEL_CONTAINER => match container(nested, depth + 1) {
-                    Ok(c) => adopt(c, sys::rte_tel_data_add_array_container(d, c, 0)),
-                    Err(rc) => rc,
-                },
                 other => {
                     let text = match other {
                         TelValue::Text(text) => text.clone(),
@@ -316,11 +330,7 @@ fn container(value: &TelValue, depth: usize) -> Result<*mut sys::rte_tel_data, i
         if c.is_null() {
             return Err(-libc::ENOMEM);
         }
-        let rc = match value {
-            TelValue::Dict(entries) => fill_dict(c, entries, depth),
-            TelValue::Array(values) => fill_array(c, values, depth),
-            _ => -libc::EINVAL,
-        };
+        let rc = fill_container(c, value, depth);
         if rc != 0 {
             sys::rte_tel_data_free(c);
             return Err(rc);

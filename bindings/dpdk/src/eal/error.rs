@@ -63,7 +63,7 @@ impl EalError {
             EalError::NoHugePages { errno, log }
         } else if has(&["lcore", "core list", "coremask", "invalid core"]) {
             EalError::NoSuchCore { log, available: allowed_cores() }
-        } else if has(&["probe", "vdev", "failed to initialize device", "cannot plug", "devargs"]) {
+        } else if has(&["probe", "vdev", "parse device", "cannot plug", "devargs"]) {
             EalError::Device { errno, log }
         } else if errno.number() == libc::EINVAL {
             EalError::Arguments { errno, log }
