@@ -43,11 +43,11 @@ macro_rules! faults {
 
 faults! {
     EthernetPktTooSmall "ethernet.pkt_too_small" invalid "The frame is shorter than an Ethernet header.";
-    EthernetUnknownEthertype "ethernet.unknown_ethertype" odd "The ethertype is none that is decoded.";
+    EthernetUnknownEthertype "ethernet.unknown_ethertype" odd "The ethertype is none that is decoded, or the frame is LLC.";
     LlcPktTooSmall "llc.pkt_too_small" invalid "An LLC or SNAP header is cut off. (Not in Suricata.)";
     LinkUnsupported "link.unsupported_type" invalid "The capture's link type is none that is decoded. (Not in Suricata.)";
     VlanHeaderTooSmall "vlan.header_too_small" invalid "A VLAN tag is cut off.";
-    VlanUnknownType "vlan.unknown_type" odd "The ethertype behind a VLAN tag is none that is decoded.";
+    VlanUnknownType "vlan.unknown_type" odd "The ethertype behind a VLAN tag is none that is decoded, or LLC follows.";
     VlanTooManyLayers "vlan.too_many_layers" invalid "There are more than three VLAN tags.";
     MplsHeaderTooSmall "mpls.header_too_small" invalid "An MPLS label is cut off.";
     MplsPktTooSmall "mpls.pkt_too_small" invalid "Nothing, or not enough, follows the bottom MPLS label.";
@@ -143,8 +143,8 @@ faults! {
     Icmpv6ChecksumInvalid "icmpv6.checksum_invalid" odd "The ICMPv6 checksum is wrong. (Not in Suricata.)";
 
     TcpPktTooSmall "tcp.pkt_too_small" invalid "There are fewer than 20 bytes for a TCP header.";
-    TcpHlenTooSmall "tcp.hlen_too_small" invalid "The TCP data offset is below 20 bytes.";
-    TcpInvalidOptlen "tcp.invalid_optlen" invalid "The TCP data offset is more than there is.";
+    TcpHlenTooSmall "tcp.hlen_too_small" invalid "The TCP data offset is more than there is.";
+    TcpInvalidOptlen "tcp.invalid_optlen" invalid "The TCP data offset is below 20 bytes.";
     TcpOptInvalidLen "tcp.opt_invalid_len" odd "A TCP option has a length that it cannot have.";
     TcpOptDuplicate "tcp.opt_duplicate" odd "A TCP option stands twice.";
     TcpOptWscaleOverMax "tcp.opt_wscale_over_max" odd "A window scale above 14.";

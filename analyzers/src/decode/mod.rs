@@ -22,6 +22,9 @@ mod types;
 mod upper;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use counters::{DecodeCounters, Protocol};
 pub use fault::{DecodeFault, Faults};
 pub use link::LinkType;

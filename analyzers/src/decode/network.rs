@@ -32,7 +32,7 @@ impl<'f> Walk<'_, 'f> {
         self.counters.count(Protocol::Ipv4);
         let header_len = ip.header_len();
         let total_len = usize::from(ip.total_len());
-        let info = IpInfo {
+        let mut info = IpInfo {
             version: 4,
             src: ip.src().into(),
             dst: ip.dst().into(),
@@ -53,11 +53,7 @@ impl<'f> Walk<'_, 'f> {
             options: Ipv4OptionSet::default(),
             extensions: ExtensionSet::default(),
         };
-        let info = self.out.ip.insert(info);
-        if header_len > umbra_wire::ipv4::MIN_HEADER_LEN {
-            info.options = options::ipv4(&ip, &mut self.out.faults);
-        }
-        let info = *info;
+        self.out.ip = Some(info);
         self.out.checksums.ip = self.verify(|nic| nic.ip, || checksum::is_right(ip.header_bytes()));
         if self.out.checksums.ip == ChecksumState::Bad {
             self.fault(DecodeFault::Ipv4ChecksumInvalid);
@@ -70,8 +66,12 @@ impl<'f> Walk<'_, 'f> {
         if total_len > at.wire_len() {
             return self.fault(DecodeFault::Ipv4TruncPkt);
         }
-        if self.out.faults.contains(DecodeFault::Ipv4OptInvalidLen) {
-            return;
+        if header_len > umbra_wire::ipv4::MIN_HEADER_LEN {
+            info.options = options::ipv4(&ip, &mut self.out.faults);
+            self.out.ip = Some(info);
+            if self.out.faults.contains(DecodeFault::Ipv4OptInvalidLen) {
+                return;
+            }
         }
         if info.fragment.is_some() {
             return self.counters.count(Protocol::Fragment);

@@ -65,6 +65,8 @@ pub struct TcpInfo<'f> {
     pub sack: SackBlocks,
     /// Value and echo reply.
     pub timestamps: Option<(u32, u32)>,
+    /// The cookie of TCP Fast Open, empty where one is asked for.
+    pub fast_open: Option<&'f [u8]>,
 }
 
 impl TcpInfo<'_> {

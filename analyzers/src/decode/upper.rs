@@ -79,9 +79,9 @@ impl<'f> Walk<'_, 'f> {
             Ok(tcp) => tcp,
             Err(e) => {
                 let fault = match e {
-                    ViewError::HeaderLength { .. } => DecodeFault::TcpHlenTooSmall,
+                    ViewError::HeaderLength { .. } => DecodeFault::TcpInvalidOptlen,
                     ViewError::Short { need, .. } if need > umbra_wire::tcp::MIN_HEADER_LEN => {
-                        DecodeFault::TcpInvalidOptlen
+                        DecodeFault::TcpHlenTooSmall
                     }
                     _ => DecodeFault::TcpPktTooSmall,
                 };
@@ -104,6 +104,7 @@ impl<'f> Walk<'_, 'f> {
             sack_permitted: false,
             sack: SackBlocks::default(),
             timestamps: None,
+            fast_open: None,
         };
         if !info.options.is_empty() {
             tcp_options(&tcp, &mut info, &mut self.out.faults);
@@ -218,7 +219,7 @@ impl<'f> Walk<'_, 'f> {
     }
 }
 
-fn tcp_options(tcp: &Tcp<'_>, info: &mut TcpInfo<'_>, faults: &mut Faults) {
+fn tcp_options<'f>(tcp: &Tcp<'f>, info: &mut TcpInfo<'f>, faults: &mut Faults) {
     // What nearly every segment of a connection carries: two no-operations and timestamps.
     if let &[1, 1, 8, 10, a, b, c, d, e, f, g, h] = tcp.options_bytes() {
         let (value, echo) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
@@ -244,6 +245,8 @@ fn tcp_options(tcp: &Tcp<'_>, info: &mut TcpInfo<'_>, faults: &mut Faults) {
             TcpOption::Sack(_) => 8,
             TcpOption::Timestamps(..) => 16,
             TcpOption::Md5(_) => 32,
+            TcpOption::FastOpen(_) => 64,
+            TcpOption::Authentication(_) => 128,
         };
         if seen & bit != 0 {
             faults.insert(DecodeFault::TcpOptDuplicate);
@@ -261,6 +264,7 @@ fn tcp_options(tcp: &Tcp<'_>, info: &mut TcpInfo<'_>, faults: &mut Faults) {
             TcpOption::SackPermitted => info.sack_permitted = true,
             TcpOption::Sack(data) => info.sack = SackBlocks::new(sack_blocks(data)),
             TcpOption::Timestamps(value, echo) => info.timestamps = Some((value, echo)),
+            TcpOption::FastOpen(cookie) => info.fast_open = Some(cookie),
             _ => {}
         }
     }

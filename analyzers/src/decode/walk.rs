@@ -149,7 +149,7 @@ impl<'c, 'f> Walk<'c, 'f> {
         let behind = at.skip(len);
         match header.protocol() {
             // 802.2 LLC
-            4 => self.llc(behind),
+            4 => self.llc(behind, false),
             kind if kind < ethertype::MIN => self.stop(0, behind),
             kind => self.typed(kind, behind),
         }
@@ -196,18 +196,22 @@ impl<'c, 'f> Walk<'c, 'f> {
             tags += 1;
         }
         if kind < ethertype::MIN {
-            return self.llc(at.limit(kind.into()));
+            return self.llc(at.limit(kind.into()), tags > 0);
         }
         self.announced(kind, at, tags > 0);
     }
 
-    fn llc(&mut self, at: Cursor<'f>) {
+    fn llc(&mut self, at: Cursor<'f>, tagged: bool) {
         match Llc::new_checked(at.bytes) {
             Ok(llc) => {
                 self.counters.count(Protocol::Llc);
+                let behind = at.behind(llc.payload());
                 match llc.ethertype() {
-                    Some(kind) => self.announced(kind, at.behind(llc.payload()), false),
-                    None => self.stop(0, at.behind(llc.payload())),
+                    Some(kind) => self.announced(kind, behind, tagged),
+                    None => {
+                        self.stop(0, behind);
+                        self.unknown(tagged);
+                    }
                 }
             }
             Err(e) => {
@@ -215,6 +219,15 @@ impl<'c, 'f> Walk<'c, 'f> {
                 self.stop(0, at);
             }
         }
+    }
+
+    fn unknown(&mut self, tagged: bool) {
+        self.counters.count(Protocol::UnknownEthertype);
+        self.fault(if tagged {
+            DecodeFault::VlanUnknownType
+        } else {
+            DecodeFault::EthernetUnknownEthertype
+        });
     }
 
     /// Nothing further is decoded.
@@ -235,14 +248,7 @@ impl<'c, 'f> Walk<'c, 'f> {
             ethertype::MPLS | ethertype::MPLS_MULTICAST => self.mpls(at),
             ethertype::PPPOE_SESSION => self.pppoe(at),
             ethertype::PPPOE_DISCOVERY => self.counters.count(Protocol::Pppoe),
-            _ => {
-                self.counters.count(Protocol::UnknownEthertype);
-                self.fault(if tagged {
-                    DecodeFault::VlanUnknownType
-                } else {
-                    DecodeFault::EthernetUnknownEthertype
-                });
-            }
+            _ => self.unknown(tagged),
         }
     }
 

@@ -1,6 +1,7 @@
 //! TCP with its options.
 //!
-//! Source: RFC 9293; RFC 7323 (window scale, timestamps), RFC 2018 (SACK), RFC 9768 (the AE flag).
+//! Source: RFC 9293; RFC 7323 (window scale, timestamps), RFC 2018 (SACK), RFC 9768 (the AE flag), RFC
+//! 2385 and RFC 5925 (signatures), RFC 7413 (Fast Open).
 
 use crate::error::{Layer, ViewError, header, variable};
 use crate::ipv4::{OptionError, next_option};
@@ -142,6 +143,10 @@ pub enum TcpOption<'a> {
     Timestamps(u32, u32),
     /// A signature of 16 bytes (RFC 2385).
     Md5(&'a [u8]),
+    /// Key ids and a signature, at least 2 bytes (RFC 5925).
+    Authentication(&'a [u8]),
+    /// A cookie of 4..=16 bytes, or none (RFC 7413).
+    FastOpen(&'a [u8]),
     Other {
         kind: u8,
         data: &'a [u8],
@@ -185,7 +190,9 @@ impl<'a> Iterator for TcpOptions<'a> {
                 u32::from_be_bytes([e, f, g, h]),
             ),
             (19, signature) if signature.len() == 16 => TcpOption::Md5(signature),
-            (2 | 3 | 4 | 5 | 8 | 19, data) => TcpOption::Malformed { kind, data },
+            (29, data) if data.len() >= 2 => TcpOption::Authentication(data),
+            (34, cookie) if matches!(cookie.len(), 0 | 4..=16) => TcpOption::FastOpen(cookie),
+            (2 | 3 | 4 | 5 | 8 | 19 | 29 | 34, data) => TcpOption::Malformed { kind, data },
             _ => TcpOption::Other { kind, data },
         }))
     }

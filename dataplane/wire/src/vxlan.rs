@@ -90,7 +90,7 @@ impl<'a> Geneve<'a> {
     ///
     /// # Errors
     /// Fewer than 8 bytes, version not 0, reserved bits set, a protocol that is neither Ethernet
-    /// nor IP, fewer bytes than the options' length.
+    /// nor IP nor ARP, fewer bytes than the options' length.
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, ViewError> {
         let (header, rest) = header::<8>(Layer::Geneve, bytes)?;
         let version = header[0] >> 6;
@@ -103,7 +103,8 @@ impl<'a> Geneve<'a> {
             return Err(ViewError::Field { layer: Layer::Geneve, field: "reserved", have });
         }
         let protocol = u16::from_be_bytes([header[2], header[3]]);
-        if !matches!(protocol, ethertype::TEB | ethertype::IPV4 | ethertype::IPV6) {
+        if !matches!(protocol, ethertype::TEB | ethertype::IPV4 | ethertype::IPV6 | ethertype::ARP)
+        {
             let have = protocol.into();
             return Err(ViewError::Field { layer: Layer::Geneve, field: "protocol", have });
         }

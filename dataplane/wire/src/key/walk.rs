@@ -232,7 +232,8 @@ impl Walk<'_> {
             return Tunnelled::No;
         };
         let kind = u16::from_be_bytes([t0, t1]);
-        let known = matches!(kind, ethertype::TEB | ethertype::IPV4 | ethertype::IPV6);
+        let known =
+            matches!(kind, ethertype::TEB | ethertype::IPV4 | ethertype::IPV6 | ethertype::ARP);
         if first >> 6 != 0 || flags & 0x3f != 0 || reserved != 0 || !known {
             return Tunnelled::No;
         }
