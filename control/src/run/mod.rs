@@ -73,19 +73,19 @@ struct Signals {
 impl Signals {
     fn install() -> std::io::Result<Self> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-        let flag = |signals: &[i32]| -> std::io::Result<Arc<AtomicBool>> {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal finds the flag down and puts it up, the second finds it
+            // up and ends the process at once, whatever hangs.
+            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        }
+        let flag = |signal| -> std::io::Result<Arc<AtomicBool>> {
             let flag = Arc::new(AtomicBool::new(false));
-            for &signal in signals {
-                signal_hook::flag::register(signal, Arc::clone(&flag))?;
-            }
+            signal_hook::flag::register(signal, Arc::clone(&flag))?;
             Ok(flag)
         };
-        let stop = flag(&[SIGINT, SIGTERM])?;
-        // A second signal ends the process at once, whatever hangs.
-        for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
-        }
-        Ok(Signals { stop, reopen: flag(&[SIGUSR1])?, reload: flag(&[SIGHUP])? })
+        Ok(Signals { stop, reopen: flag(SIGUSR1)?, reload: flag(SIGHUP)? })
     }
 }
 
