@@ -13,3 +13,6 @@ pub mod performance;
 pub mod pipeline;
 pub mod profile;
 pub mod runner;
+
+#[cfg(test)]
+mod testing;

@@ -213,7 +213,8 @@ impl Sampling {
 /// The words have tshark's meanings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct FlowPerformance {
-    /// From the latest SYN to the ACK that completes the handshake, microseconds.
+    /// From the latest SYN to the first segment with ACK and without SYN, of either side,
+    /// microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initial_rtt_us: Option<u64>,
     /// Segments sent again, fast and spurious ones included.

@@ -4,9 +4,10 @@
 //!
 //! VLAN ids, both addresses, both ports and the protocol, equal for both directions. ICMP queries
 //! are keyed by the pair of types that question and answer form, and by their identifier (the same
-//! that the sampler hashes, so that a flow is what the sampler selects); other ICMP by type. An ICMP
-//! error is counted in the flow whose packet it quotes, if that flow is there, and else is a flow of
-//! its own. The sender of the first packet is the client, unless that packet is a SYN/ACK.
+//! that the sampler hashes, so that a flow is what the sampler selects); other ICMP by type and
+//! direction. An ICMP error is counted in the flow whose packet it quotes, if that flow is there, and
+//! else is a flow of its own. The sender of the first packet is the client, unless that packet is a
+//! SYN/ACK.
 //!
 //! # Life
 //!
@@ -147,6 +148,12 @@ pub struct FlowConfig {
     pub vlan_in_key: bool,
     /// The identifier of ICMP queries is part of the key. Suricata leaves it out.
     pub icmp_id_in_key: bool,
+    /// An ICMPv4 error whose flow is not there is a flow of its own. Suricata gives it none.
+    pub lone_icmp_errors: bool,
+    /// Nothing sweeps: flows that have timed out stay until their tuple is used again, their room is
+    /// needed, or the run ends, and then it is the run that ended them. So Suricata reads captures
+    /// that are over sooner than its flow manager looks.
+    pub lazy_timeouts: bool,
 }
 
 impl FlowConfig {
@@ -154,6 +161,19 @@ impl FlowConfig {
     pub const MIN_FLOWS: u32 = 16;
     /// Largest legal [`max_flows`](Self::max_flows).
     pub const MAX_FLOWS: u32 = 1 << 28;
+}
+
+impl FlowConfig {
+    /// For replays whose flow records are to be compared with Suricata's `-r`.
+    #[must_use]
+    pub fn like_suricata() -> Self {
+        Self {
+            icmp_id_in_key: false,
+            lone_icmp_errors: false,
+            lazy_timeouts: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for FlowConfig {
@@ -164,6 +184,8 @@ impl Default for FlowConfig {
             emergency: FlowTimeouts::EMERGENCY,
             vlan_in_key: true,
             icmp_id_in_key: true,
+            lone_icmp_errors: true,
+            lazy_timeouts: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use umbra_tap::{Checksum, Direction, RecordMeta};
 
-use super::packet::{FlowPacket, ICMP4, L4, Segment, TCP, UDP, icmp_class};
+use super::packet::{FlowPacket, ICMP4, L4, Segment, TCP, UDP, icmp_counterpart};
 use super::tcp::flag;
 use super::{FlowConfig, QuotedTuple};
 use crate::decode::VlanStack;
@@ -122,8 +122,6 @@ struct ModelFlow {
     server_isn: Option<u32>,
     /// `end` of the FIN of client and server.
     fins: [Option<u32>; 2],
-    /// The client's SYN and nothing else so far.
-    only_syn: bool,
     reset: bool,
     done: bool,
     tcp_packets: u32,
@@ -170,14 +168,16 @@ impl Model {
 
     fn position(&self, p: &TestPacket, kind: u8) -> Option<(usize, usize)> {
         let (src, dst) = ((p.src, p.src_port), (p.dst, p.dst_port));
-        let class = |kind| if p.protocol == ICMP4 { icmp_class(ICMP4, kind) } else { 0 };
+        let icmp = p.protocol == ICMP4;
         self.flows.iter().enumerate().find_map(|(at, flow)| {
             let r = &flow.record;
-            if r.protocol != p.protocol || class(flow.kind) != class(kind) {
+            if r.protocol != p.protocol {
                 None
-            } else if (r.client, r.server) == (src, dst) {
+            } else if (r.client, r.server) == (src, dst) && (!icmp || flow.kind == kind) {
                 Some((at, 0))
-            } else if (r.client, r.server) == (dst, src) {
+            } else if (r.client, r.server) == (dst, src)
+                && (!icmp || icmp_counterpart(ICMP4, flow.kind) == Some(kind))
+            {
                 Some((at, 1))
             } else {
                 None
@@ -201,7 +201,7 @@ impl Model {
             if let Some((at, side)) = self.position(&inner, 8) {
                 let flow = &mut self.flows[at];
                 flow.record.errors += 1;
-                count(flow, 1 - side, p);
+                count(flow, 1 - side, p, true);
                 return;
             }
         }
@@ -218,7 +218,7 @@ impl Model {
             let idle_ns = at_ns.saturating_sub(flow.record.end);
             let again = match flow.record.state {
                 FlowState::Closed => isn != Some(s.seq),
-                FlowState::New => flow.only_syn && side == 0 && isn.is_some_and(|i| i != s.seq),
+                FlowState::New => false,
                 _ => isn != Some(s.seq) && idle_ns >= 60_000_000_000,
             };
             if again {
@@ -250,7 +250,6 @@ impl Model {
                 client_isn: None,
                 server_isn: None,
                 fins: [None; 2],
-                only_syn: false,
                 reset: false,
                 done: false,
                 tcp_packets: 0,
@@ -261,16 +260,16 @@ impl Model {
         if let L4::Tcp(segment) = p.l4 {
             follow(flow, segment, side);
         }
-        count(flow, side, p);
+        count(flow, side, p, false);
     }
 }
 
-fn count(flow: &mut ModelFlow, side: usize, p: &TestPacket) {
+fn count(flow: &mut ModelFlow, side: usize, p: &TestPacket, error: bool) {
     let r = &mut flow.record;
     r.packets[side] += 1;
     r.bytes[side] += u64::from(p.meta.frame_len);
     r.end = r.end.max(p.meta.timestamp_ns);
-    if r.protocol != TCP && r.state == FlowState::New && r.packets[0] > 0 && r.packets[1] > 0 {
+    if r.protocol != TCP && r.state == FlowState::New && side == 1 && !error {
         r.state = FlowState::Established;
     }
 }
@@ -291,15 +290,12 @@ fn follow(flow: &mut ModelFlow, s: Segment, side: usize) {
         let unfinished = flow.record.state == FlowState::New;
         if unfinished && s.flags & flag::ACK == 0 {
             if side == 0 {
-                flow.only_syn = flow.only_syn || flow.server_isn.is_none();
                 flow.client_isn = Some(s.seq);
             } else {
                 flow.server_isn = Some(s.seq);
-                flow.only_syn = false;
             }
         } else if unfinished && side == 1 && flow.client_isn.is_none_or(behind) {
             flow.server_isn = Some(s.seq);
-            flow.only_syn = false;
         }
     } else if flow.record.state == FlowState::New {
         let handshake = flow.client_isn.is_some() || flow.server_isn.is_some();

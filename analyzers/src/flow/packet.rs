@@ -114,6 +114,13 @@ impl<'p> FlowPacket<'p> {
     }
 }
 
+impl FlowPacket<'_> {
+    /// Unreachable, quench, redirect, time exceeded, parameter problem.
+    pub(super) fn is_icmp4_error(&self) -> bool {
+        self.protocol == ICMP4 && matches!(self.l4, L4::Icmp { kind: 3 | 4 | 5 | 11 | 12, .. })
+    }
+}
+
 /// What the headers say, which a capture may have cut off.
 fn payload_len(ip: &IpInfo, tcp_header_len: u8) -> u32 {
     ip.total_len.saturating_sub(u32::from(ip.header_len) + u32::from(tcp_header_len))
@@ -160,22 +167,41 @@ fn quoted_tuple(quoted: &Quoted<'_>) -> Option<QuotedTuple> {
     })
 }
 
-/// The type that stands for a pair of question and answer: the lower of the two; others for
-/// themselves. Pairs as in Suricata.
+/// The type that answers a type, in either direction. Pairs as in Suricata.
+pub(super) const fn icmp_counterpart(protocol: u8, kind: u8) -> Option<u8> {
+    Some(match (protocol, kind) {
+        (ICMP4, 0) => 8,
+        (ICMP4, 8) => 0,
+        (ICMP4, 9) => 10,
+        (ICMP4, 10) => 9,
+        (ICMP4, 13) => 14,
+        (ICMP4, 14) => 13,
+        (ICMP4, 15) => 16,
+        (ICMP4, 16) => 15,
+        (ICMP4, 17) => 18,
+        (ICMP4, 18) => 17,
+        (ICMP6, 128) => 129,
+        (ICMP6, 129) => 128,
+        (ICMP6, 130) => 131,
+        (ICMP6, 131) => 130,
+        (ICMP6, 133) => 134,
+        (ICMP6, 134) => 133,
+        (ICMP6, 135) => 136,
+        (ICMP6, 136) => 135,
+        (ICMP6, 139) => 140,
+        (ICMP6, 140) => 139,
+        (ICMP6, 144) => 145,
+        (ICMP6, 145) => 144,
+        (ICMP6, 146) => 147,
+        (ICMP6, 147) => 146,
+        _ => return None,
+    })
+}
+
+/// The same number for both types of a pair, for the hash.
 pub(super) const fn icmp_class(protocol: u8, kind: u8) -> u8 {
-    match (protocol, kind) {
-        (ICMP4, 0 | 8) => 0,
-        (ICMP4, 9 | 10) => 9,
-        (ICMP4, 13 | 14) => 13,
-        (ICMP4, 15 | 16) => 15,
-        (ICMP4, 17 | 18) => 17,
-        (ICMP6, 128 | 129) => 128,
-        (ICMP6, 130 | 131) => 130,
-        (ICMP6, 133 | 134) => 133,
-        (ICMP6, 135 | 136) => 135,
-        (ICMP6, 139 | 140) => 139,
-        (ICMP6, 144 | 145) => 144,
-        (ICMP6, 146 | 147) => 146,
+    match icmp_counterpart(protocol, kind) {
+        Some(other) if other < kind => other,
         _ => kind,
     }
 }

@@ -54,7 +54,8 @@ pub(super) mod bit {
     pub(crate) const ESCALATED: u16 = 1 << 3;
     pub(crate) const FRACTION_CHANGED: u16 = 1 << 4;
     pub(crate) const ALERTED: u16 = 1 << 5;
-    pub(crate) const ICMP_ANSWERED: u16 = 1 << 6;
+    /// The server sent something that is no ICMP error.
+    pub(crate) const ANSWERED: u16 = 1 << 6;
     /// In the index and the wheel. Without it the place is free or its flow has just ended.
     pub(crate) const LIVE: u16 = 1 << 7;
     /// Ended, and not yet released.
@@ -107,6 +108,8 @@ impl Flow {
 pub(super) struct Extra {
     /// Times of the handshake's packets, 0 where not seen: SYN (the latest), SYN/ACK, ACK.
     pub handshake: [u64; 3],
+    /// Time of the first segment of either side with ACK and without SYN, 0 before.
+    pub first_ack: u64,
     /// Initial sequence numbers, client's and server's.
     pub isn: [u32; 2],
     /// Sequence number behind the FIN, client's and server's.

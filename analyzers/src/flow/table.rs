@@ -5,7 +5,7 @@ use umbra_wire::{Endpoint, FlowKey, KeyKind, SymmetricHash};
 
 use super::clock::Clock;
 use super::index::Index;
-use super::packet::{FlowPacket, ICMP4, ICMP6, L4, Segment, TCP, icmp_class};
+use super::packet::{FlowPacket, ICMP4, ICMP6, L4, Segment, TCP, icmp_class, icmp_counterpart};
 use super::slab::{Flow, Slab, bit};
 use super::tcp::{self, CLIENT, Handshake, SERVER, flag};
 use super::view::FlowView;
@@ -34,6 +34,15 @@ pub struct Observed {
     pub quotes: bool,
     /// The packet finished its flow's handshake.
     pub handshake: Option<Handshake>,
+}
+
+/// In what way a packet counts in its flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    First,
+    Later,
+    /// As an ICMP error that quotes it.
+    Quoting,
 }
 
 /// All flows of an instance. Single-threaded.
@@ -145,30 +154,36 @@ impl FlowTable {
         }
     }
 
-    /// Counts a packet in its flow, which is opened if it is not there.
-    pub fn observe(&mut self, packet: &FlowPacket<'_>) -> Observed {
+    /// Counts a packet in its flow, which is opened if it is not there. `None` for an ICMP error
+    /// without a flow, if such are to have none.
+    pub fn observe(&mut self, packet: &FlowPacket<'_>) -> Option<Observed> {
         self.advance_clock(Timestamp(packet.meta.timestamp_ns));
-        self.step(STEPS_PER_PACKET);
+        if !self.config.lazy_timeouts {
+            self.step(STEPS_PER_PACKET);
+        }
         if let Some(observed) = self.observe_quoted(packet) {
-            return observed;
+            return Some(observed);
+        }
+        if !self.config.lone_icmp_errors && packet.is_icmp4_error() {
+            return None;
         }
         let hash = self.hash_of(packet);
         if let Some((place, side)) = self.find(hash, packet) {
             match self.reason_to_end(place, packet, side) {
-                None => return self.count(place, side, packet, false),
+                None => return Some(self.count(place, side, packet, Counted::Later)),
                 Some(reason) => self.end(place, reason),
             }
         }
         self.make_room();
         let place = self.open(hash, packet);
         let side = self.side(self.slab.get(place), packet).unwrap_or(CLIENT);
-        self.count(place, side, packet, true)
+        Some(self.count(place, side, packet, Counted::First))
     }
 
     /// Time goes on without packets. Looks at no more than `steps` flows; true if more are due.
     pub fn sweep(&mut self, now: Timestamp, steps: u32) -> bool {
         self.advance_clock(now);
-        self.step(steps)
+        !self.config.lazy_timeouts && self.step(steps)
     }
 
     /// Flows that ended since [`release_ended`](Self::release_ended).
@@ -193,7 +208,8 @@ impl FlowTable {
             let place = self.flushed_to;
             self.flushed_to += 1;
             if self.slab.get(place).has(bit::LIVE) {
-                let reason = if self.has_timed_out(place) { FlowEnd::Timeout } else { reason };
+                let idle = !self.config.lazy_timeouts && self.has_timed_out(place);
+                let reason = if idle { FlowEnd::Timeout } else { reason };
                 self.end(place, reason);
                 left -= 1;
             }
@@ -260,13 +276,7 @@ impl FlowTable {
     fn side(&self, flow: &Flow, packet: &FlowPacket<'_>) -> Option<usize> {
         let same = flow.protocol == packet.protocol
             && flow.has(bit::V6) == packet.v6
-            && (!self.config.vlan_in_key || flow.vlans == packet.vlans)
-            && match packet.l4 {
-                L4::Icmp { kind, .. } => {
-                    icmp_class(packet.protocol, kind) == icmp_class(flow.protocol, flow.l4[0])
-                }
-                _ => true,
-            };
+            && (!self.config.vlan_in_key || flow.vlans == packet.vlans);
         if !same {
             return None;
         }
@@ -275,10 +285,20 @@ impl FlowTable {
         } else {
             flow.port
         };
+        // A question goes one way and its answer the other; two questions are two flows.
+        let (asks, answers) = match packet.l4 {
+            L4::Icmp { kind, .. } => {
+                let first = flow.l4[0];
+                (kind == first, icmp_counterpart(flow.protocol, first) == Some(kind))
+            }
+            _ => (true, true),
+        };
         let addresses = [packet.src, packet.dst];
-        if flow.address == addresses && flow.port == ports {
+        if asks && flow.address == addresses && flow.port == ports {
             Some(CLIENT)
-        } else if flow.address == [addresses[1], addresses[0]] && flow.port == [ports[1], ports[0]]
+        } else if answers
+            && flow.address == [addresses[1], addresses[0]]
+            && flow.port == [ports[1], ports[0]]
         {
             Some(SERVER)
         } else {
@@ -298,9 +318,7 @@ impl FlowTable {
         extra.icmp_errors = extra.icmp_errors.saturating_add(1);
         self.counters.icmp_errors += 1;
         let counted = FlowPacket { l4: L4::None, ..quoted };
-        let mut observed = self.count(place, 1 - side_of_sender, &counted, false);
-        observed.quotes = true;
-        Some(observed)
+        Some(self.count(place, 1 - side_of_sender, &counted, Counted::Quoting))
     }
 
     fn reason_to_end(&self, place: u32, packet: &FlowPacket<'_>, side: usize) -> Option<FlowEnd> {
@@ -361,8 +379,9 @@ impl FlowTable {
         place: u32,
         side: usize,
         packet: &FlowPacket<'_>,
-        opened: bool,
+        what: Counted,
     ) -> Observed {
+        let (opened, quotes) = (what == Counted::First, what == Counted::Quoting);
         let meta = packet.meta;
         let at = Timestamp(meta.timestamp_ns);
         let timeout_before = self.timeout_ns(self.slab.get(place));
@@ -382,8 +401,7 @@ impl FlowTable {
                 }
                 self.counters.midstream += u64::from(!midstream && flow.has(bit::MIDSTREAM));
             }
-            L4::Icmp { kind, code } if side == SERVER && !flow.has(bit::ICMP_ANSWERED) => {
-                flow.bits |= bit::ICMP_ANSWERED;
+            L4::Icmp { kind, code } if side == SERVER && !flow.has(bit::ANSWERED) => {
                 [flow.l4[2], flow.l4[3]] = [kind, code];
             }
             _ => {}
@@ -395,12 +413,11 @@ impl FlowTable {
                 extra.truncated_packets.saturating_add(u32::from(packet.truncated));
         }
         let flow = self.slab.get_mut(place);
-        if flow.protocol != TCP
-            && flow.state == FlowState::New
-            && flow.packets[CLIENT] > 0
-            && flow.packets[SERVER] > 0
-        {
-            flow.state = FlowState::Established;
+        if side == SERVER && !quotes {
+            flow.bits |= bit::ANSWERED;
+            if flow.protocol != TCP && flow.state == FlowState::New {
+                flow.state = FlowState::Established;
+            }
         }
         let id = FlowId { index: place, generation: flow.generation };
         if self.timeout_ns(self.slab.get(place)) < timeout_before {
@@ -408,7 +425,7 @@ impl FlowTable {
             self.wheel.unfile(&mut self.slab, place);
             self.file(place);
         }
-        Observed { id, to_server: side == CLIENT, opened, quotes: false, handshake }
+        Observed { id, to_server: side == CLIENT, opened, quotes, handshake }
     }
 
     /// Sees to it that there is room for one more flow.

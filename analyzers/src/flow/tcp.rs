@@ -54,6 +54,13 @@ impl Handshake {
 }
 
 impl Extra {
+    /// The round trip as tshark defines it, microseconds: from the latest SYN to the first segment
+    /// with ACK and without SYN, whichever side sent it.
+    pub(super) fn initial_rtt_us(&self) -> Option<u64> {
+        let seen = self.handshake[0] != 0 && self.first_ack != 0;
+        seen.then(|| self.first_ack.saturating_sub(self.handshake[0]) / 1_000)
+    }
+
     /// The handshake, once it is finished.
     pub(super) fn finished_handshake(&self) -> Option<Handshake> {
         let [syn, syn_ack, ack] = self.handshake;
@@ -72,9 +79,10 @@ fn reaches(a: u32, b: u32) -> bool {
 
 /// Whether a segment begins another connection than the one that the flow is.
 ///
-/// A SYN with another initial sequence number, from either side, does if the flow is closed, was
-/// never answered, or has been silent for longer than an unanswered one may be. On a living
-/// connection it does not: that would let anyone cut a flow in two with a forged SYN.
+/// A SYN with another initial sequence number, from either side, does if the flow is closed or has
+/// been silent for longer than an unanswered one may be. On a living connection it does not: that
+/// would let anyone cut a flow in two with a forged SYN. On an unanswered one it does not either, or
+/// a SYN flood between two ports would be as many flows.
 pub(super) fn begins_another(
     flow: &Flow,
     extra: Option<&Extra>,
@@ -90,10 +98,7 @@ pub(super) fn begins_another(
     match flow.state {
         // The same number again is a retry: some systems repeat a SYN that was reset.
         FlowState::Closed => known != Some(segment.seq),
-        FlowState::New => {
-            let other = known.is_some_and(|isn| isn != segment.seq);
-            other && flow.tcp_state() == TcpState::SynSent && side == CLIENT
-        }
+        FlowState::New => false,
         FlowState::Established | FlowState::Bypassed => {
             known != Some(segment.seq) && idle_ns >= new_timeout_ns
         }
@@ -114,6 +119,12 @@ pub(super) fn follow(
     let old = flow.tcp_state();
     flow.l4[side] |= flags;
     let before_handshake_end = extra.handshake[2];
+    if flags & (flag::SYN | flag::ACK) == flag::ACK
+        && extra.handshake[0] != 0
+        && extra.first_ack == 0
+    {
+        extra.first_ack = at.as_nanos();
+    }
 
     let new = if flags & flag::RST != 0 {
         if first {

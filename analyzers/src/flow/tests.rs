@@ -68,7 +68,7 @@ fn handshake_times_tell_both_sides_apart() {
     let mut table = table(100);
     let mut finished = None;
     for packet in handshake() {
-        finished = finished.or(table.observe(&packet.view()).handshake);
+        finished = finished.or(table.observe(&packet.view()).unwrap().handshake);
     }
     let handshake = finished.unwrap();
     assert_eq!(handshake.rtt_us(), 35_000);
@@ -221,7 +221,10 @@ fn an_icmp_error_is_counted_in_the_flow_that_it_quotes() {
     let records = run(&[TestPacket::udp(0, (1, 5000), (2, 53)), error.clone()]);
     assert_eq!(records.len(), 1);
     assert_eq!((records[0].to_client.packets, records[0].icmp_errors), (1, 1));
+    assert_eq!(records[0].state, FlowState::New, "an error is no answer");
 
+    let config = FlowConfig { lone_icmp_errors: false, ..FlowConfig::default() };
+    assert_eq!(FlowTable::new(&config).observe(&error.view()), None);
     let alone = run(&[error]);
     assert_eq!((alone.len(), alone[0].protocol), (1, 1));
     assert_eq!(alone[0].icmp.unwrap().first, (3, 0));
@@ -230,8 +233,8 @@ fn an_icmp_error_is_counted_in_the_flow_that_it_quotes() {
 #[test]
 fn ended_flows_can_be_read_until_they_are_released() {
     let mut table = table(100);
-    let first = table.observe(&TestPacket::udp(0, (1, 1), (2, 2)).view()).id;
-    let second = table.observe(&TestPacket::udp(40_000, (1, 1), (2, 2)).view()).id;
+    let first = table.observe(&TestPacket::udp(0, (1, 1), (2, 2)).view()).unwrap().id;
+    let second = table.observe(&TestPacket::udp(40_000, (1, 1), (2, 2)).view()).unwrap().id;
     assert_ne!(first, second);
     assert_eq!(table.get(first).unwrap().to_server().packets, 1);
     table.mark_alerted(first);
@@ -314,6 +317,33 @@ fn the_sweep_ends_idle_flows_without_packets_in_bounded_steps() {
     assert_eq!(table.live(), 0);
     assert!(rounds >= 10);
     assert!(table.ended().iter().all(|ended| ended.record.reason == FlowEnd::Timeout));
+}
+
+#[test]
+fn lazy_timeouts_end_flows_only_when_they_must() {
+    let config = FlowConfig { max_flows: 16, ..FlowConfig::like_suricata() };
+    let mut table = FlowTable::new(&config);
+    table.observe(&TestPacket::udp(0, (1, 1), (2, 53)).view());
+    table.observe(&TestPacket::udp(0, (1, 2), (2, 53)).view());
+    table.observe(&TestPacket::udp(50_000, (1, 2), (2, 53)).view());
+    assert!(!table.sweep(table.now(), 100));
+    // The tuple was used again.
+    assert_eq!((table.live(), table.counters().timed_out), (2, 1));
+    for port in 3..18 {
+        table.observe(&TestPacket::udp(50_000, (1, port), (2, 53)).view());
+    }
+    // Room was needed: the flow that had timed out went first.
+    assert_eq!((table.live(), table.counters().timed_out), (16, 2));
+    assert_eq!(table.counters().evicted, 0);
+    table.finish(Timestamp(table.now().0 + 90_000_000_000), 100, FlowEnd::Shutdown);
+    assert_eq!((table.counters().timed_out, table.counters().flushed), (2, 16));
+}
+
+#[test]
+fn a_syn_flood_between_two_ports_is_one_flow() {
+    let packets: Vec<_> =
+        (0..50).map(|i| TestPacket::tcp(u64::from(i), C, S, SYN, i * 77, 0)).collect();
+    assert_eq!(run(&packets).len(), 1);
 }
 
 #[test]
@@ -442,7 +472,7 @@ proptest! {
             let mut packet = packet.clone();
             at_ns += packet.meta.timestamp_ns - 1_700_000_000_000_000_000;
             packet.meta.timestamp_ns = at_ns;
-            let seen = table.observe(&packet.view());
+            let seen = table.observe(&packet.view()).unwrap();
             prop_assert!(table.get(seen.id).is_some());
             prop_assert!(table.live() <= 16);
             records.append(&mut drain(&mut table));

@@ -191,7 +191,7 @@ impl<'t> FlowView<'t> {
         let [kind, code, answer_kind, answer_code] = self.flow.l4;
         self.is_icmp().then(|| IcmpRecord {
             first: (kind, code),
-            response: self.flow.has(bit::ICMP_ANSWERED).then_some((answer_kind, answer_code)),
+            response: self.flow.has(bit::ANSWERED).then_some((answer_kind, answer_code)),
         })
     }
 
@@ -235,7 +235,7 @@ impl<'t> FlowView<'t> {
             truncated_packets: self.extra.map_or(0, |x| u64::from(x.truncated_packets)),
             icmp_errors: self.extra.map_or(0, |x| x.icmp_errors),
             performance: FlowPerformance {
-                initial_rtt_us: self.handshake().map(|handshake| handshake.rtt_us()),
+                initial_rtt_us: self.extra.and_then(Extra::initial_rtt_us),
                 ..FlowPerformance::default()
             },
         }

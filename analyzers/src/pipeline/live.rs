@@ -47,6 +47,12 @@ impl LiveAnalyzer {
         Self { pipeline, sink, context, anchor: None, records_since_tick: false }
     }
 
+    /// The pipeline.
+    #[must_use]
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
     /// Record time at the instance's time `now`. Records may be stamped by a clock that is off, and
     /// may come late; the instance's own clock is used only for how long it has been quiet.
     fn record_time(&mut self, now: Timestamp) -> Option<Timestamp> {

@@ -62,10 +62,10 @@ impl PipelineConfig {
         }
     }
 
-    /// Over a capture.
+    /// Over a capture, with flows as Suricata makes them there.
     #[must_use]
     pub fn offline() -> Self {
-        Self { offline: true, ..Self::live() }
+        Self { offline: true, flow: FlowConfig::like_suricata(), ..Self::live() }
     }
 }
 
@@ -291,7 +291,7 @@ impl Pipeline {
         let Some(seen) = FlowPacket::new(&packet.meta, &packet.decoded, packet.counted_len) else {
             return;
         };
-        let observed = self.flows.observe(&seen);
+        let Some(observed) = self.flows.observe(&seen) else { return };
         packet.flow = Some(observed.id);
         packet.to_server = observed.to_server;
         packet.opens_flow = observed.opened;
@@ -398,9 +398,13 @@ impl Pipeline {
         self.hand_on(sink, context);
     }
 
-    /// The run ends: all flows end, profiles say their last.
+    /// The run ends with the latest record: all flows end, profiles say their last.
     pub fn finish(&mut self, sink: &mut dyn EventSink, context: &EventContext) {
-        let now = self.now();
+        self.finish_at(self.now(), sink, context);
+    }
+
+    /// The run ends at a record time of which other instances know.
+    pub fn finish_at(&mut self, now: Timestamp, sink: &mut dyn EventSink, context: &EventContext) {
         loop {
             let more = self.flows.finish(now, SWEEP_STEPS, FlowEnd::Shutdown);
             self.hand_on(sink, context);
