@@ -187,7 +187,8 @@ impl Supervisor {
                     match event {
                         NetDevEvent::Changed(dev) => {
                             // A renamed interface leaves its old name.
-                            self.netdevs.retain(|name, d| d.index != dev.index || *name == dev.name);
+                            self.netdevs
+                                .retain(|name, d| d.index != dev.index || *name == dev.name);
                             self.netdevs.insert(dev.name.clone(), dev);
                         }
                         NetDevEvent::Deleted(dev) => {
@@ -353,9 +354,7 @@ impl Supervisor {
             let port = state.wired.port(end);
             match (&port.handle, &port.netdev) {
                 (None, _) => false,
-                (Some(_), Some(netdev)) => {
-                    self.netdevs.get(netdev).is_some_and(NetDev::is_running)
-                }
+                (Some(_), Some(netdev)) => self.netdevs.get(netdev).is_some_and(NetDev::is_running),
                 (Some(handle), None) => handle.link().is_ok_and(|link| link.up),
             }
         });

@@ -88,7 +88,9 @@ pub enum SocketError {
     #[error("cannot remove the stale vhost socket {path} of {device}: {source}")]
     Unremovable { device: String, path: PathBuf, source: io::Error },
     /// The folder is not there.
-    #[error("the folder of vhost socket {path} of {device} does not exist. Make it: mkdir -p {folder}")]
+    #[error(
+        "the folder of vhost socket {path} of {device} does not exist. Make it: mkdir -p {folder}"
+    )]
     NoFolder { device: String, path: PathBuf, folder: PathBuf },
 }
 
@@ -115,8 +117,11 @@ pub fn clear_stale_socket(vdev: &Vdev) -> Result<bool, SocketError> {
     match UnixStream::connect(path) {
         Ok(_) => Err(SocketError::InUse { device, path: owned }),
         Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-                .map_err(|source| SocketError::Unremovable { device, path: owned, source })?;
+            std::fs::remove_file(path).map_err(|source| SocketError::Unremovable {
+                device,
+                path: owned,
+                source,
+            })?;
             Ok(true)
         }
         Err(_) => Err(SocketError::InUse { device, path: owned }),
@@ -130,7 +135,8 @@ mod tests {
 
     #[test]
     fn both_spellings_of_vdev_are_read() {
-        let args = ["--no-pci", "--vdev=net_null0,size=64", "--vdev", "net_vhost1,iface=/t/s,queues=2"];
+        let args =
+            ["--no-pci", "--vdev=net_null0,size=64", "--vdev", "net_vhost1,iface=/t/s,queues=2"];
         let vdevs = Vdev::from_eal_args(&args);
         assert_eq!(vdevs.len(), 2);
         assert_eq!(vdevs[0].arg("size"), Some("64"));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use umbra_dpdk::{
-    ConfigureError, Eal, Mempool, MempoolError, MbufDemand, NumaNode, Port, PortConfig, PortError,
+    ConfigureError, Eal, MbufDemand, Mempool, MempoolError, NumaNode, Port, PortConfig, PortError,
     PortHandle, PortInfo, PortKind, PortReport, Rss, RxQueue, Segmentation, StartedPort, TxQueue,
     mbufs_needed,
 };

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use umbra_tap::{
-    BurstOrigin, DirectionCounters, MatchSet, Producer, Selection, Tap, TapBatch, TapSettings, Verdict,
-    WorkerCounters,
+    BurstOrigin, DirectionCounters, MatchSet, Producer, Selection, Tap, TapBatch, TapSettings,
+    Verdict, WorkerCounters,
 };
 
 use crate::clock::TscClock;
@@ -278,7 +278,8 @@ impl<Io: PacketIo> Worker<Io> {
             lane.counters.selected += u64::from(selection.selected.count_ones());
             lane.counters.escalated += u64::from(selection.escalated.count_ones());
         }
-        let invalid = if lane.limits.is_none() { 0 } else { refused(batch, lane.limits) & !blocked };
+        let invalid =
+            if lane.limits.is_none() { 0 } else { refused(batch, lane.limits) & !blocked };
         let removed = blocked | invalid;
         if removed != 0 {
             lane.counters.blocked += u64::from(blocked.count_ones());

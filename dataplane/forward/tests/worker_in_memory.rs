@@ -230,7 +230,9 @@ fn the_percentage_changes_while_traffic_flows_and_zero_selects_nothing() {
         rig.snapshot().lanes[0].selected
     };
     assert_eq!(send(&rig, 1000), 0);
-    for (percentage, select) in [(100.0, Select::Flow), (100.0, Select::Packet), (100.0, Select::Host)] {
+    for (percentage, select) in
+        [(100.0, Select::Flow), (100.0, Select::Packet), (100.0, Select::Host)]
+    {
         let before = rig.snapshot().lanes[0].selected;
         let mut s = settings(percentage, Distribute::Shard);
         s.select = select;
@@ -264,8 +266,11 @@ fn an_escalated_host_is_selected_at_zero_percent() {
         rig.ends[0].input.send(MemFrame::new(f)).unwrap();
     }
     rig.settle();
-    let records: Vec<_> =
-        rig.consumers[0].take(100).iter().map(|r| (r.meta.escalated, r.meta.fraction_ppb)).collect();
+    let records: Vec<_> = rig.consumers[0]
+        .take(100)
+        .iter()
+        .map(|r| (r.meta.escalated, r.meta.fraction_ppb))
+        .collect();
     assert_eq!(records, [(true, 0); 5]);
     let last = rig.stop();
     assert_eq!((last.lanes[0].selected, last.lanes[0].escalated), (5, 5));

@@ -34,21 +34,21 @@ const KINDS: [Kind; 8] = [
 
 /// Makes frames of `flows` flows from a seed.
 #[derive(Debug)]
-pub struct Generator {
+pub(crate) struct Generator {
     random: u64,
     next: Vec<u64>,
     filler: Vec<u8>,
 }
 
 impl Generator {
-    pub fn new(flows: usize, seed: u64) -> Self {
+    pub(crate) fn new(flows: usize, seed: u64) -> Self {
         let mut random = seed | 1;
         let filler = (0..LONGEST + 256).map(|_| (draw(&mut random) >> 56) as u8).collect();
         Generator { random, next: vec![0; flows], filler }
     }
 
     /// Appends the next frame to `out`, which is emptied first.
-    pub fn frame(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn frame(&mut self, out: &mut Vec<u8>) {
         let r = draw(&mut self.random);
         let flow = (r >> 33) as usize % self.next.len();
         // The kind belongs to the flow: fragments and unfragmented frames of one flow hash apart.
@@ -69,7 +69,7 @@ impl Generator {
     }
 
     /// Frames made so far.
-    pub fn made(&self) -> u64 {
+    pub(crate) fn made(&self) -> u64 {
         self.next.iter().sum()
     }
 }
@@ -152,7 +152,7 @@ fn headers(f: &mut [u8], kind: Kind, flow: u32, sequence: u64) {
 
 /// What is wrong with a frame that came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Shorter than the trailer, another length than it was made with, or another CRC.
     Changed,
     /// Not the next of its flow.
@@ -160,7 +160,7 @@ pub enum Fault {
 }
 
 /// Flow and sequence of an unchanged frame.
-pub fn verify(frame: &[u8]) -> Result<(u32, u64), Fault> {
+pub(crate) fn verify(frame: &[u8]) -> Result<(u32, u64), Fault> {
     let at = frame.len().checked_sub(TRAILER).ok_or(Fault::Changed)?;
     let word = |i: usize| u32::from_be_bytes(frame[i..i + 4].try_into().expect("four bytes"));
     let is_same = word(at + 12) as usize == frame.len()
@@ -171,19 +171,19 @@ pub fn verify(frame: &[u8]) -> Result<(u32, u64), Fault> {
 
 /// Checks frames as they come out: unchanged, none missing, none doubled, in order per flow.
 #[derive(Debug)]
-pub struct Checker {
+pub(crate) struct Checker {
     next: Vec<u64>,
     /// Frames seen.
-    pub seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Checker {
-    pub fn new(flows: usize) -> Self {
+    pub(crate) fn new(flows: usize) -> Self {
         Checker { next: vec![0; flows], seen: 0 }
     }
 
     /// The next frame of a lossless stream.
-    pub fn lossless(&mut self, frame: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn lossless(&mut self, frame: &[u8]) -> Result<(), Fault> {
         let (flow, sequence) = verify(frame)?;
         let next = self.next.get_mut(flow as usize).ok_or(Fault::Changed)?;
         if sequence != *next {
@@ -195,7 +195,7 @@ impl Checker {
     }
 
     /// The next frame of a stream from which whole frames may be missing.
-    pub fn sampled(&mut self, frame: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn sampled(&mut self, frame: &[u8]) -> Result<(), Fault> {
         let (flow, sequence) = verify(frame)?;
         let next = self.next.get_mut(flow as usize).ok_or(Fault::Changed)?;
         if sequence < *next {

@@ -1,6 +1,8 @@
 //! A worker on memory, driven from the test's thread.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod frames;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -15,23 +17,23 @@ use umbra_forward::mem::{Faults, MemChange, MemEnds, MemIo};
 use umbra_forward::shared::{Layout, WorkerShared, WorkerSnapshot};
 use umbra_forward::{Command, Event, LaneConfig, TapConfig, Worker, WorkerLinks};
 use umbra_tap::{
-    BurstOrigin, Consumer, Direction, Distribute, GeometricTable, MatchSet, Percentage, Producer, Select,
-    TapSettings,
+    BurstOrigin, Consumer, Direction, Distribute, GeometricTable, MatchSet, Percentage, Producer,
+    Select, TapSettings,
 };
 use umbra_wire::{KeyOptions, SymmetricHash};
 
 /// A TSC of 1 GHz for tests.
-pub fn test_tsc() -> u64 {
+pub(crate) fn test_tsc() -> u64 {
     use std::sync::OnceLock;
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64
 }
 
-pub fn hasher() -> WireHasher {
+pub(crate) fn hasher() -> WireHasher {
     WireHasher::new(SymmetricHash::new([1, 2, 3, 4]), KeyOptions::default())
 }
 
-pub fn settings(percentage: f64, distribute: Distribute) -> TapSettings {
+pub(crate) fn settings(percentage: f64, distribute: Distribute) -> TapSettings {
     TapSettings {
         enabled: true,
         gaps: Arc::new(GeometricTable::new(Percentage::try_from(percentage).unwrap())),
@@ -43,7 +45,7 @@ pub fn settings(percentage: f64, distribute: Distribute) -> TapSettings {
     }
 }
 
-pub fn knobs(settings: TapSettings) -> Knobs {
+pub(crate) fn knobs(settings: TapSettings) -> Knobs {
     Knobs {
         taps: vec![TapKnobs { settings, hasher: hasher() }],
         block: Arc::new(MatchSet::default()),
@@ -53,29 +55,29 @@ pub fn knobs(settings: TapSettings) -> Knobs {
 }
 
 /// A running worker with `wires` wires (two lanes each), one tap.
-pub struct Rig {
-    pub shared: Arc<WorkerShared>,
-    pub board: Arc<KnobBoard>,
-    pub commands: Sender<Command<MemChange>>,
-    pub events: Receiver<Event>,
-    pub displaced: Receiver<MemChange>,
-    pub ends: Vec<MemEnds>,
-    pub links: Vec<Arc<AtomicBool>>,
-    pub consumers: Vec<Consumer>,
+pub(crate) struct Rig {
+    pub(crate) shared: Arc<WorkerShared>,
+    pub(crate) board: Arc<KnobBoard>,
+    pub(crate) commands: Sender<Command<MemChange>>,
+    pub(crate) events: Receiver<Event>,
+    pub(crate) displaced: Receiver<MemChange>,
+    pub(crate) ends: Vec<MemEnds>,
+    pub(crate) links: Vec<Arc<AtomicBool>>,
+    pub(crate) consumers: Vec<Consumer>,
     thread: Option<JoinHandle<MemIo>>,
 }
 
-pub struct RigOptions {
-    pub faults: Vec<Faults>,
-    pub instances: usize,
-    pub ring_bytes: usize,
-    pub depth: usize,
-    pub settings: TapSettings,
-    pub seed: u64,
+pub(crate) struct RigOptions {
+    pub(crate) faults: Vec<Faults>,
+    pub(crate) instances: usize,
+    pub(crate) ring_bytes: usize,
+    pub(crate) depth: usize,
+    pub(crate) settings: TapSettings,
+    pub(crate) seed: u64,
 }
 
 impl Rig {
-    pub fn start(options: RigOptions) -> Rig {
+    pub(crate) fn start(options: RigOptions) -> Rig {
         let (io, ends) = MemIo::new(&options.faults, options.depth, 32, options.seed);
         let lanes_count = options.faults.len();
         let layout = Layout { lanes: lanes_count, taps: vec![options.instances] };
@@ -124,26 +126,26 @@ impl Rig {
         Rig { shared, board, commands, events, displaced, ends, links, consumers, thread }
     }
 
-    pub fn attach(&self, instance: usize, ring: u64, producer: Producer) {
+    pub(crate) fn attach(&self, instance: usize, ring: u64, producer: Producer) {
         self.commands.send(Command::Attach { tap: 0, instance, ring, producer }).unwrap();
     }
 
     /// Waits until the worker has taken everything from the input of the lanes and published twice.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         wait("the inputs to be taken", || self.ends.iter().all(|e| e.input.is_empty()));
         self.published_twice();
     }
 
-    pub fn published_twice(&self) {
+    pub(crate) fn published_twice(&self) {
         let seen = self.shared.publications();
         wait("two publications", || self.shared.publications() >= seen + 2);
     }
 
-    pub fn snapshot(&self) -> WorkerSnapshot {
+    pub(crate) fn snapshot(&self) -> WorkerSnapshot {
         self.shared.snapshot()
     }
 
-    pub fn stop(&mut self) -> WorkerSnapshot {
+    pub(crate) fn stop(&mut self) -> WorkerSnapshot {
         self.shared.stop();
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the worker does not panic");
@@ -162,7 +164,7 @@ impl Drop for Rig {
 }
 
 /// Waits for a condition with a generous limit that only a hang reaches.
-pub fn wait(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < end, "waited a minute for {what}");
@@ -172,7 +174,7 @@ pub fn wait(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// `rx = tx + tx_full + tx_invalid + link_down + blocked` on every lane, and per tap
 /// `offered = enqueued + ring_full + oversize + no_instance`.
-pub fn assert_exact(snapshot: &WorkerSnapshot) {
+pub(crate) fn assert_exact(snapshot: &WorkerSnapshot) {
     for lane in &snapshot.lanes {
         assert_eq!(
             lane.rx,
