@@ -191,7 +191,12 @@ impl Accounts {
             LedgerSnapshot { taken_at_ns, sequence: self.sequence, ..LedgerSnapshot::default() };
         for (index, (book, snapshot)) in self.workers.iter().zip(workers).enumerate() {
             for (lane, counters) in book.lanes.iter().zip(&snapshot.lanes) {
-                ledger.wires.push(WireLedger::new(&*lane.wire, book.core, lane.direction, *counters));
+                ledger.wires.push(WireLedger::new(
+                    &*lane.wire,
+                    book.core,
+                    lane.direction,
+                    *counters,
+                ));
             }
             let Some(slots) = snapshot.taps.first() else {
                 continue;

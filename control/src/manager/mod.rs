@@ -40,7 +40,11 @@ const QUARANTINE_AFTER: u32 = 3;
 
 /// Makes the analyzer of an instance; called on the control thread, the result on the instance's.
 pub type BuildAnalyzer<S> = Box<
-    dyn Fn(u32, Arc<EventContext>, &HashSet<Arc<str>>) -> Box<dyn FnOnce() -> Box<dyn Analyzer<Summary = S>> + Send>
+    dyn Fn(
+            u32,
+            Arc<EventContext>,
+            &HashSet<Arc<str>>,
+        ) -> Box<dyn FnOnce() -> Box<dyn Analyzer<Summary = S>> + Send>
         + Send,
 >;
 
@@ -406,7 +410,9 @@ impl<S: Send + 'static> Manager<S> {
             let count = self.blamed.entry(Arc::clone(&profile)).or_default();
             *count += 1;
             if *count >= QUARANTINE_AFTER && self.quarantined.insert(Arc::clone(&profile)) {
-                log::error!("profile {profile} panicked {count} times: quarantined, left out of all instances that start from now on");
+                log::error!(
+                    "profile {profile} panicked {count} times: quarantined, left out of all instances that start from now on"
+                );
             }
         }
         self.detach(instance);
@@ -535,7 +541,8 @@ impl<S: Send + 'static> Manager<S> {
 
     /// Closes rings that were given back and whose instance is gone.
     fn close_finished(&mut self) {
-        let owned: HashSet<RingId> = self.slots.iter().flat_map(|s| s.rings().iter().copied()).collect();
+        let owned: HashSet<RingId> =
+            self.slots.iter().flat_map(|s| s.rings().iter().copied()).collect();
         let closable: Vec<RingId> =
             self.given_back.iter().copied().filter(|ring| !owned.contains(ring)).collect();
         for ring in closable {

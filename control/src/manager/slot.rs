@@ -143,7 +143,9 @@ impl<S: Send + 'static> Slot<S> {
 
     pub(super) fn state_name(&self) -> &'static str {
         match (&self.instance, self.state) {
-            (Some(handle), SlotState::Running) if handle.state() == InstanceState::Paused => "paused",
+            (Some(handle), SlotState::Running) if handle.state() == InstanceState::Paused => {
+                "paused"
+            }
             (_, state) => state.name(),
         }
     }
@@ -151,7 +153,8 @@ impl<S: Send + 'static> Slot<S> {
     pub(super) fn drain(&mut self, instance: usize) -> Result<(), InstanceError> {
         let state = self.state_name();
         let refused = InstanceError::State { instance, state, action: "stop" };
-        let Some(handle) = self.instance.as_ref().filter(|_| self.state == SlotState::Running) else {
+        let Some(handle) = self.instance.as_ref().filter(|_| self.state == SlotState::Running)
+        else {
             return Err(refused);
         };
         if handle.send(InstanceCommand::Stop { drain: true }).is_err() {
@@ -180,13 +183,16 @@ impl<S: Send + 'static> Slot<S> {
         };
         let state = self.state_name();
         match &self.instance {
-            Some(handle) if self.state == SlotState::Running && handle.send(command).is_ok() => Ok(()),
+            Some(handle) if self.state == SlotState::Running && handle.send(command).is_ok() => {
+                Ok(())
+            }
             _ => Err(InstanceError::State { instance, state, action }),
         }
     }
 
     pub(super) fn status(&self, instance: usize) -> InstanceStatus {
-        let (busy, total) = self.instance.as_ref().map_or((0, 0), InstanceHandle::busy_and_total_ns);
+        let (busy, total) =
+            self.instance.as_ref().map_or((0, 0), InstanceHandle::busy_and_total_ns);
         InstanceStatus {
             instance,
             state: self.state_name(),
