@@ -137,8 +137,7 @@ pub(crate) fn run(args: &DutArgs) -> Result<()> {
         hasher,
         clock: TscClock::calibrate(eal.tsc_hz(), tsc),
     });
-    let shared =
-        Arc::new(WorkerShared::new(Layout { lanes: lanes.queues.len(), taps: vec![1] }));
+    let shared = Arc::new(WorkerShared::new(Layout { lanes: lanes.queues.len(), taps: vec![1] }));
     let (_commands, commands) = unbounded();
     let (events, _events) = unbounded();
     let (displaced, _displaced) = unbounded();
@@ -169,9 +168,8 @@ pub(crate) fn run(args: &DutArgs) -> Result<()> {
     let mirrored = taken.join().unwrap_or_default();
     drop(io);
     drop(wiring);
-    let packets = |s: &umbra_forward::shared::WorkerSnapshot| {
-        s.lanes.iter().map(|lane| lane.rx).sum::<u64>()
-    };
+    let packets =
+        |s: &umbra_forward::shared::WorkerSnapshot| s.lanes.iter().map(|lane| lane.rx).sum::<u64>();
     let count = packets(&after) - packets(&before);
     let cycles = after.tsc - before.tsc;
     let result = DutResult {

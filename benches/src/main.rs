@@ -12,7 +12,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "umbra-bench", version, about = "Measures umbra against its peers on this machine")]
+#[command(
+    name = "umbra-bench",
+    version,
+    about = "Measures umbra against its peers on this machine"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

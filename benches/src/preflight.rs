@@ -63,7 +63,9 @@ pub(crate) fn check(tsc_hz: u64) -> Preflight {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpuinfo
         .lines()
-        .find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, v)| v.trim().to_owned()))
+        .find_map(|l| {
+            l.strip_prefix("model name")?.split_once(':').map(|(_, v)| v.trim().to_owned())
+        })
         .unwrap_or_default();
     Preflight {
         tsc_hz,

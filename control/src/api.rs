@@ -109,7 +109,9 @@ pub enum ApiError {
     #[error("control socket {path} exists and is not a socket: remove it")]
     NotASocket { path: PathBuf },
     /// Cannot be made.
-    #[error("cannot make control socket {path}: {source}. Is its folder there and writable? (control_socket in [host])")]
+    #[error(
+        "cannot make control socket {path}: {source}. Is its folder there and writable? (control_socket in [host])"
+    )]
     Bind { path: PathBuf, source: io::Error },
 }
 
@@ -331,8 +333,13 @@ mod tests {
         let mut reader = BufReader::new(&stream);
         let long = "x".repeat(1000);
         let lines = [
-            "", "{}", "[1]", "\u{0}", "{\"version\":9,\"command\":\"status\"}",
-            "{\"version\":1,\"command\":\"nothing\"}", &long,
+            "",
+            "{}",
+            "[1]",
+            "\u{0}",
+            "{\"version\":9,\"command\":\"status\"}",
+            "{\"version\":1,\"command\":\"nothing\"}",
+            &long,
         ];
         for line in lines {
             (&stream).write_all(format!("{line}\n").as_bytes()).unwrap();

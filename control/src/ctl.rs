@@ -115,7 +115,8 @@ fn status(v: &Value) -> String {
 fn instances(list: &Value) -> String {
     let mut out = String::new();
     for i in list.as_array().into_iter().flatten() {
-        let core = if i["core"].is_null() { "no core".to_owned() } else { format!("core {}", i["core"]) };
+        let core =
+            if i["core"].is_null() { "no core".to_owned() } else { format!("core {}", i["core"]) };
         let _ = writeln!(
             out,
             "instance   {}: {}, {core}, {} % busy, {} start(s), {} crash(es), {} hang(s)",

@@ -142,7 +142,9 @@ fn run(mut running: Running, args: &RunArgs, signals: &Signals) -> Outcome {
         Some(error) => Err(Failure::failed(error)),
         None if ledger.is_exact() => Ok(()),
         None => {
-            log::error!("the ledger has residuals: packets are not accounted for; please report it");
+            log::error!(
+                "the ledger has residuals: packets are not accounted for; please report it"
+            );
             Err(Failure::reported(Exit::Failed))
         }
     }

@@ -24,12 +24,20 @@ impl Rates {
             let stats = port.stats();
             let now = Instant::now();
             let (pps, bps) = self.rates(&port.name, now, stats);
-            let title = format!("NIC statistics for port {index} ({}, wire {}.{})", port.name, port.wire, port.end);
+            let title = format!(
+                "NIC statistics for port {index} ({}, wire {}.{})",
+                port.name, port.wire, port.end
+            );
             let _ = writeln!(out, "\n  {:#^78}", format!(" {title} "));
             let _ = writeln!(
                 out,
                 "  RX-packets: {:<12} RX-missed: {:<10} RX-bytes:  {}\n  RX-errors: {:<13} RX-nombuf:  {:<9} Link:      {}",
-                stats.ipackets, stats.imissed, stats.ibytes, stats.ierrors, stats.rx_nombuf, port.link_word()
+                stats.ipackets,
+                stats.imissed,
+                stats.ibytes,
+                stats.ierrors,
+                stats.rx_nombuf,
+                port.link_word()
             );
             let _ = writeln!(
                 out,
@@ -59,7 +67,12 @@ impl Rates {
             let _ = writeln!(
                 out,
                 "  Instance {}: {}, {:.1} % busy, {} start(s), {} crash(es), {} hang(s)",
-                instance.instance, instance.state, instance.busy_percent, instance.starts, instance.crashes, instance.hangs
+                instance.instance,
+                instance.state,
+                instance.busy_percent,
+                instance.starts,
+                instance.crashes,
+                instance.hangs
             );
         }
         out

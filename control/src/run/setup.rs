@@ -29,7 +29,9 @@ use super::shadow::{self, Shadow, Summary};
 use super::telemetry;
 use crate::api;
 use crate::cli::Failure;
-use crate::manager::{LaneName, Manager, ManagerOptions, WorkerBook, WorkerLink, default_hang_limit};
+use crate::manager::{
+    LaneName, Manager, ManagerOptions, WorkerBook, WorkerLink, default_hang_limit,
+};
 use crate::manifest::eal::CorePlan;
 use crate::manifest::{self, Manifest};
 
@@ -102,8 +104,7 @@ impl Running {
             }
         }
         let poll = if adaptive {
-            let bound =
-                half_fill_time(u32::from(wired.rx_descriptors_min), wired.speed_max_mbps);
+            let bound = half_fill_time(u32::from(wired.rx_descriptors_min), wired.speed_max_mbps);
             log::info!(
                 "adaptive polling: idle workers sleep for at most {} µs, half the time in which {} \
                  descriptors fill at {} Mbit/s",
@@ -117,10 +118,8 @@ impl Running {
         };
 
         let tsc_hz = eal.tsc_hz();
-        let key = KeyOptions {
-            tunnel: manifest.shadowing.tunnel,
-            flow_key: manifest.shadowing.flow_key,
-        };
+        let key =
+            KeyOptions { tunnel: manifest.shadowing.tunnel, flow_key: manifest.shadowing.flow_key };
         let hasher = WireHasher::new(seed, key);
         let settings = tap_settings(manifest);
         let board = KnobBoard::new(Knobs {
@@ -335,10 +334,8 @@ impl Launch<'_> {
             let io = DpdkIo::new(lanes.queues, self.burst);
             let tap = TapConfig { instances: self.instances, seed };
             let worker = Worker::new(io, lanes.configs, &[tap], links, self.poll, tsc);
-            let handle = self
-                .eal
-                .launch(u32::from(lcore), move || worker.run())
-                .map_err(Failure::setup)?;
+            let handle =
+                self.eal.launch(u32::from(lcore), move || worker.run()).map_err(Failure::setup)?;
             launched.0.push(RunningWorker {
                 core: core.0,
                 shared: Arc::clone(&shared),
@@ -367,7 +364,9 @@ fn spawn_supervisor(
             }
             supervisor.run(&stop)
         })
-        .map_err(|e| Failure::failed(anyhow::Error::from(e).context("the port supervisor's thread")))
+        .map_err(|e| {
+            Failure::failed(anyhow::Error::from(e).context("the port supervisor's thread"))
+        })
 }
 
 /// The control socket; without one umbra forwards all the same.

@@ -16,7 +16,9 @@ use umbra_analyzers::runner::{Analyzer, CrashReport};
 use umbra_forward::clock::wall_ns;
 
 use super::setup::Running;
-use crate::eve::{CaptureStats, EveFormat, EveOptions, EveOutput, EveSink, LineSender, Stamp, Stats};
+use crate::eve::{
+    CaptureStats, EveFormat, EveOptions, EveOutput, EveSink, LineSender, Stamp, Stats,
+};
 use crate::manager::BuildAnalyzer;
 use crate::manifest::{EveType, Manifest};
 use crate::pcap::{DataLink, PcapWriter};
@@ -36,8 +38,7 @@ impl Shadow {
     /// Opens the outputs. One that cannot be opened is said and left out: the wire goes on.
     pub(super) fn start(manifest: &Manifest, wires: &[String]) -> Self {
         let outputs = &manifest.outputs;
-        let options =
-            EveOptions { wires: wires.to_vec(), types: outputs.eve_types.clone() };
+        let options = EveOptions { wires: wires.to_vec(), types: outputs.eve_types.clone() };
         let format = Arc::new(EveFormat::new(options));
         let eve = outputs.eve.as_ref().and_then(|path| {
             if let Some(folder) = path.parent()
