@@ -366,7 +366,7 @@ fn check_length(
             16 => "a simple packet block has at least 16",
             _ => "a block has at least 12",
         }
-    } else if total % 4 != 0 {
+    } else if !total.is_multiple_of(4) {
         "it must be a multiple of 4"
     } else {
         return Ok(());

@@ -45,7 +45,7 @@ impl Bytes {
 
     fn padded(mut self, bytes: &[u8]) -> Self {
         self.out.extend(bytes);
-        while self.out.len() % 4 != 0 {
+        while !self.out.len().is_multiple_of(4) {
             self.out.push(0);
         }
         self

@@ -8,7 +8,7 @@ use crate::pcap::DataLink;
 use super::link::as_ethernet;
 
 /// A replay must choose the same frames every time, so the seed is no secret here.
-const SEED: [u64; 4] = [0x756d_6272_61, 0x7265_706c_6179, 1, 2];
+const SEED: [u64; 4] = [0x0075_6d62_7261, 0x7265_706c_6179, 1, 2];
 
 /// What is sampled and how it is spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

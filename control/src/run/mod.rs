@@ -97,10 +97,9 @@ fn run(mut running: Running, args: &RunArgs, signals: &Signals) -> Outcome {
     let mut rates = report::Rates::default();
     let mut failed = None;
     loop {
-        match running.requests.recv_timeout(PERIOD) {
-            Ok(pending) => answer(&mut running, pending),
-            // Telemetry and the control socket keep the other end.
-            Err(_) => {}
+        // Telemetry and the control socket keep the other end: only a time-out comes otherwise.
+        if let Ok(pending) = running.requests.recv_timeout(PERIOD) {
+            answer(&mut running, pending);
         }
         running.manager.tick();
         if signals.reopen.swap(false, Ordering::AcqRel) {

@@ -19,7 +19,7 @@ impl WireHasher {
 
     /// The hasher with another key.
     pub fn with_options(&self, options: KeyOptions) -> Self {
-        WireHasher { hash: self.hash.clone(), options }
+        WireHasher { hash: self.hash, options }
     }
 }
 

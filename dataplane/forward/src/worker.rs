@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::{Receiver, Sender};
 use umbra_tap::{
     BurstOrigin, DirectionCounters, MatchSet, Producer, Selection, Tap, TapBatch, TapSettings,
     Verdict, WorkerCounters,
@@ -368,11 +368,8 @@ impl<Io: PacketIo> Worker<Io> {
         if self.links.board.version() != self.knobs_version {
             self.take_knobs();
         }
-        loop {
-            match self.links.commands.try_recv() {
-                Ok(command) => self.take_command(command),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(command) = self.links.commands.try_recv() {
+            self.take_command(command);
         }
         let now = (self.tsc)();
         if let Some(since) = self.busy_since.replace(now) {

@@ -221,7 +221,7 @@ fn offered_is_selected_in_shard_and_selected_times_instances_in_replicate() {
 #[test]
 fn the_percentage_changes_while_traffic_flows_and_zero_selects_nothing() {
     let mut rig = Rig::start(options(vec![Faults::default(); 2], 0.0));
-    let mut send = |rig: &Rig, n: u32| {
+    let send = |rig: &Rig, n: u32| {
         for i in 0..n {
             rig.ends[0].input.send(MemFrame::new(frame(i as u16, i, 64))).unwrap();
         }

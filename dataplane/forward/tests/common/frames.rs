@@ -117,7 +117,7 @@ fn headers(f: &mut [u8], kind: Kind, flow: u32, sequence: u64) {
     f[at..at + 2].copy_from_slice(&ethertype.to_be_bytes());
     at += 2;
     match kind {
-        Kind::Unknown => return,
+        Kind::Unknown => {}
         Kind::Udp6 => {
             let len = (f.len() - at).saturating_sub(40) as u16;
             f[at..at + 4].copy_from_slice(&[0x60, 0, 0, 0]);
