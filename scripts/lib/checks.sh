@@ -43,6 +43,15 @@ shopt -s extglob
 # ledger_now FILE: the accounts as umbra tells them.
 ledger_now() { ctl ledger --json >"$1"; }
 
+# ledger_sum KIND TERM INSTANCE: a term of one instance's accounts ("taps" or "behind"), over all workers, now.
+ledger_sum() { ctl ledger --json | python3 "$repo/scripts/lib/ledger.py" sum - "$@" || echo 0; }
+
+# instance_now INSTANCE KEY: what status says of it, as "state", "starts", "hangs", "crashes".
+instance_now() {
+  ctl status --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["instances"][int(sys.argv[1])][sys.argv[2]])' "$@" || echo unknown
+}
+instance_is() { [[ $(instance_now "$1" "$2") == "$3" ]]; }
+
 # check_wire_counts DIRECTION SENT RECEIVED: umbra's own counters against those of the two ends.
 check_wire_counts() {
   local rx tx

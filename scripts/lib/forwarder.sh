@@ -5,6 +5,9 @@
 # The cores this process may use; the first takes analyzers and control, the second (where there is one) the worker.
 mapfile -t allowed_cores < <(taskset -pc $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (c = $1; c <= ($2 == "" ? $1 : $2); c++) print c }')
 forwarder_starts=0
+# The prefix of umbra's files below /var/run/dpdk, and where it has its memory from: no huge pages unless a laboratory says so.
+file_prefix=umbra-lab-$$
+eal_memory=()
 analyzer_core=${allowed_cores[0]}
 worker_core=${allowed_cores[1]:-${allowed_cores[0]}}
 
@@ -64,8 +67,10 @@ forwarder_start() {
     forwarder_pid=$started
     forwarder_ready grep -q 'io packet forwarding' "$forwarder_log"
   else
+    local memory=("${eal_memory[@]}")
+    ((${#memory[@]})) || memory=(--no-huge -m 512)
     write_manifest "$run_dir/manifest.toml" "${a%%,*}" "${b%%,*}" \
-      --no-pci --no-huge -m 512 --file-prefix "umbra-lab-$$" "--vdev=$a" "--vdev=$b"
+      --no-pci --file-prefix "$file_prefix" "${memory[@]}" "--vdev=$a" "--vdev=$b"
     start "$forwarder_log" "$umbra" run "$run_dir/manifest.toml" --for "$seconds" --stats-period 5
     forwarder_pid=$started
     forwarder_ready ctl status
@@ -85,5 +90,8 @@ forwarder_ready() {
     sleep 0.05
   done
 }
+
+# What EAL leaves below /var/run/dpdk, of all processes that this script started.
+remove_eal_files() { rm -rf "/var/run/dpdk/$file_prefix" "/var/run/dpdk/$file_prefix"-*; }
 
 ctl() { timeout 5 "$umbra" ctl --socket "$run_dir/control.sock" "$@"; }

@@ -3,6 +3,7 @@
 
     frames.py receive IFACE COUNT [OPTIONS]     waits for COUNT frames, prints one JSON line
     frames.py send    IFACE COUNT [OPTIONS]     sends them
+    frames.py captured FILE COUNT [OPTIONS]     a pcapng file: exactly these frames on each of its interfaces?
 
 Both sides make the same frames from the seed: sizes from 60 bytes to the MTU's, VLAN, QinQ and MPLS tags, LLDP, LACP
 and STP to their link-local groups, IPv4 fragments, wrong checksums, unknown ethertypes. Each bears its number. The
@@ -153,9 +154,44 @@ def send(options):
     return True
 
 
+def blocks(data):
+    """The blocks of a little-endian pcapng file: type and body."""
+    at = 0
+    while at + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if length < 12 or at + length > len(data):
+            sys.exit(f"cut short, or no pcapng, at byte {at} of {len(data)}")
+        yield kind, data[at + 8:at + length - 4]
+        at += length
+
+
+def captured(options):
+    """Every interface of the capture has seen what was sent, all of it, nothing else, in order."""
+    section, interface, packet = 0x0A0D0D0A, 1, 6
+    seen = []
+    with open(options.interface, "rb") as file:
+        for kind, body in blocks(file.read()):
+            if kind == section and body[:4] != b"\x4d\x3c\x2b\x1a":
+                sys.exit("not a little-endian pcapng file")
+            if kind == interface:
+                seen.append([])
+            if kind == packet:
+                number, _, _, captured_len, frame_len = struct.unpack_from("<IIIII", body)
+                seen[number].append(body[20:20 + captured_len] if captured_len == frame_len else None)
+    sent = [frame(number, options) for number in range(options.count)]
+    for found in seen:
+        if found != sent:
+            first = next((i for i, (a, b) in enumerate(zip(found, sent)) if a != b), min(len(found), len(sent)))
+            got = found[first] if first < len(found) else None
+            print(f"{len(found)} captured, {len(sent)} sent, the first difference at {first}: got {got[:64].hex() if got else got}")
+            return False
+    print(f"{len(seen)} interfaces, {len(sent)} frames captured on each of {len(sent)} sent, all equal and in order")
+    return bool(seen and sent)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("role", choices=["send", "receive"])
+    parser.add_argument("role", choices=["send", "receive", "captured"])
     parser.add_argument("interface")
     parser.add_argument("count", type=int)
     parser.add_argument("--seed", type=int, default=1)
@@ -163,7 +199,7 @@ def main():
     parser.add_argument("--mtu", type=int, default=1500)
     parser.add_argument("--af-packet", action="store_true")
     options = parser.parse_args()
-    sys.exit(0 if (send if options.role == "send" else receive)(options) else 1)
+    sys.exit(0 if {"send": send, "receive": receive, "captured": captured}[options.role](options) else 1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@
     ledger.py check FILE                 every residual recomputed and zero, nothing negative; one line of sums
     ledger.py settled FILE               the same, and nothing in a ring or in hand
     ledger.py wire FILE DIRECTION        "rx tx" of all wires in that direction (a_to_b, b_to_a)
+    ledger.py sum FILE KIND TERM INSTANCE   one term of an instance's accounts (taps, behind), over all workers
     ledger.py show FILE                  a table
+
+FILE may be - for standard input.
 """
 
 import json
@@ -78,7 +81,7 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     what, path, *rest = sys.argv[1:]
-    with open(path, encoding="utf-8") as file:
+    with sys.stdin if path == "-" else open(path, encoding="utf-8") as file:
         text = file.read()
     try:
         ledger = find_accounts(json.loads(text))
@@ -92,6 +95,10 @@ def main():
         rows = [row for row in ledger["wires"] if row["direction"] == rest[0]]
         print(total(rows, "rx"), total(rows, "tx"))
         ok = bool(rows)
+    elif what == "sum":
+        kind, term, instance = rest
+        print(total([row for row in ledger[kind] if row["instance"] == int(instance)], term))
+        ok = True
     else:
         ok = show(ledger) if what == "show" else check(ledger, what == "settled")
     sys.exit(0 if ok else 1)

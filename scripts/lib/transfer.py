@@ -3,6 +3,7 @@
 
     transfer.py serve ADDRESS PORT                    echoes what it gets, until it is killed
     transfer.py send ADDRESS PORT --seconds S         sends for S seconds, reads the echo, prints one JSON line
+        --while FILE                                  goes on beyond S, to 4 S + 30 at most, as long as FILE exists
 
 The echo equals what was sent only if neither direction lost, changed or swapped a byte. Exit code 1 if it does not.
 `longest_gap_ms` is the longest time without a byte coming back.
@@ -35,12 +36,17 @@ def serve(address, port):
             threading.Thread(target=echo, args=(connection,), daemon=True).start()
 
 
-def send_all(connection, seconds, sent, failed):
+def send_all(connection, seconds, flag, sent, failed):
     # Random bytes once, a counter in every block: cheap to make, and no two blocks are equal.
     noise = os.urandom(BLOCK_LEN - 8)
-    digest, count, end = hashlib.sha256(), 0, time.monotonic() + seconds
+    digest, count, began = hashlib.sha256(), 0, time.monotonic()
+
+    def wanted():
+        gone = time.monotonic() - began
+        return gone < seconds or (flag and gone < 4 * seconds + 30 and os.path.exists(flag))
+
     try:
-        while time.monotonic() < end and not failed:
+        while not failed and wanted():
             block = count.to_bytes(8, "big") + noise
             connection.sendall(block)
             digest.update(block)
@@ -51,11 +57,11 @@ def send_all(connection, seconds, sent, failed):
     sent.append((digest.hexdigest(), count * BLOCK_LEN))
 
 
-def send(address, port, seconds, patience):
+def send(address, port, seconds, flag, patience):
     connection = socket.create_connection((address, port), timeout=10)
     connection.settimeout(patience)
     sent, failed = [], []
-    sender = threading.Thread(target=send_all, args=(connection, seconds, sent, failed), daemon=True)
+    sender = threading.Thread(target=send_all, args=(connection, seconds, flag, sent, failed), daemon=True)
     started = last = time.monotonic()
     digest, received, gap = hashlib.sha256(), 0, 0.0
     sender.start()
@@ -90,11 +96,12 @@ def main():
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--while", dest="flag", metavar="FILE")
     parser.add_argument("--patience", type=float, default=30.0, help="give up after so many seconds without a byte")
     args = parser.parse_args()
     if args.role == "serve":
         serve(args.address, args.port)
-    sys.exit(0 if send(args.address, args.port, args.seconds, args.patience) else 1)
+    sys.exit(0 if send(args.address, args.port, args.seconds, args.flag, args.patience) else 1)
 
 
 if __name__ == "__main__":
