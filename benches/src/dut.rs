@@ -150,9 +150,11 @@ pub(crate) fn run(args: &DutArgs) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopping = Arc::clone(&stop);
     let taken = std::thread::spawn(move || {
+        // Backs off when idle, as a shadow instance does: a spinning thread would take from the
+        // worker what two hardware threads of a core share.
         while !stopping.load(Ordering::Relaxed) {
             if consumer.take(256).is_empty() {
-                std::hint::spin_loop();
+                std::thread::sleep(Duration::from_micros(50));
             }
         }
         consumer.taken_records()

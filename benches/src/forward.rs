@@ -28,9 +28,6 @@ pub(crate) struct ForwardArgs {
     /// Frames per burst
     #[arg(long, default_value_t = 32)]
     pub(crate) burst: u16,
-    /// What is sampled where the shadow is on: flow, host or packet
-    #[arg(long, default_value = "flow")]
-    pub(crate) select: String,
     /// Write the results to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -40,12 +37,16 @@ pub(crate) struct ForwardArgs {
 struct Case {
     name: &'static str,
     percentage: Option<f64>,
+    select: &'static str,
 }
 
-const CASES: [Case; 3] = [
-    Case { name: "shadow off", percentage: None },
-    Case { name: "shadow on at 0 %", percentage: Some(0.0) },
-    Case { name: "shadow on at 1 %", percentage: Some(1.0) },
+/// net_null's frames are all zeroes: in flow mode they take the slow way to a key, that of frames
+/// that are not IP, so that line is a bound and not what IP traffic costs.
+const CASES: [Case; 4] = [
+    Case { name: "shadow off", percentage: None, select: "flow" },
+    Case { name: "on at 0 %", percentage: Some(0.0), select: "flow" },
+    Case { name: "on at 1 %, packet mode", percentage: Some(1.0), select: "packet" },
+    Case { name: "on at 1 %, flow mode", percentage: Some(1.0), select: "flow" },
 ];
 
 /// Runs until the hypervisor left the run alone.
@@ -71,7 +72,7 @@ struct Measured {
 fn measure(args: &ForwardArgs, case: &Case) -> Result<Measured> {
     let dut = DutArgs {
         percentage: case.percentage,
-        select: args.select.clone(),
+        select: case.select.to_owned(),
         burst: args.burst,
         mbuf_cache: 250,
         mbufs: 16_383,
@@ -105,7 +106,7 @@ fn measure(args: &ForwardArgs, case: &Case) -> Result<Measured> {
         ours.push(a);
         theirs.push(b);
         eprintln!(
-            "  {:<18} pair {:>2}: umbra {:.2} Mpps, testpmd {:.2} Mpps, ratio {:.4}",
+            "  {:<22} pair {:>2}: umbra {:.2} Mpps, testpmd {:.2} Mpps, ratio {:.4}",
             case.name,
             pair + 1,
             a / 1e6,
@@ -174,7 +175,7 @@ pub(crate) fn main(args: &ForwardArgs) -> Result<()> {
         let all: Vec<Value> = measured.iter().map(as_json).collect();
         let result = json!({
             "machine": machine, "burst": args.burst, "pairs": args.pairs, "seconds": args.seconds,
-            "select": args.select, "results": all,
+            "results": all,
         });
         std::fs::write(path, format!("{result:#}\n"))?;
     }
@@ -190,7 +191,6 @@ pub(crate) fn goals(goals: &[String], quick: bool, json: Option<&Path>) -> Resul
         pairs: if quick { 5 } else { 11 },
         seconds: if quick { 1.0 } else { 2.0 },
         burst: 32,
-        select: "flow".to_owned(),
         json: None,
     };
     look_at_machine();

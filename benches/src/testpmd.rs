@@ -25,7 +25,9 @@ pub(crate) struct TestpmdOptions {
 /// Forwards for `seconds` and returns the received packets per second, summed over the ports, by
 /// testpmd's own clock.
 pub(crate) fn forward_pps(options: &TestpmdOptions, seconds: f64) -> Result<f64> {
-    let mut child = Command::new("dpdk-testpmd")
+    // testpmd fills a block before it writes to a pipe, unless told otherwise.
+    let mut child = Command::new("stdbuf")
+        .args(["-oL", "dpdk-testpmd"])
         .args(&options.eal)
         .arg("--")
         .arg("-i")
@@ -41,7 +43,7 @@ pub(crate) fn forward_pps(options: &TestpmdOptions, seconds: f64) -> Result<f64>
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .context("dpdk-testpmd does not start; install it: apt-get install dpdk-dev")?;
+        .context("stdbuf and dpdk-testpmd do not start; install them: apt-get install coreutils dpdk-dev")?;
     let result = converse(&mut child, seconds);
     if result.is_err() {
         let _ = child.kill();

@@ -81,6 +81,9 @@ struct Lane {
     /// The last burst found no room at all: do not retry until something goes out again, so that a
     /// stuck port costs the other wires of this worker one failed call per burst and no more.
     stuck: bool,
+    /// Nothing looks at a frame of this lane: no tap that can select, no block table, no limits of
+    /// the device. Derived in housekeeping.
+    plain: bool,
 }
 
 #[derive(Debug)]
@@ -156,6 +159,7 @@ impl<Io: PacketIo> Worker<Io> {
                 config,
                 counters: DirectionCounters::default(),
                 stuck: false,
+                plain: false,
             })
             .collect();
         let taps = taps
@@ -240,29 +244,21 @@ impl<Io: PacketIo> Worker<Io> {
         lane.counters.rx += received as u64;
         self.counters.rx_bursts += 1;
 
-        let active = match lane.config.tap {
-            Some(tap) if self.taps[tap].tap.is_active() => Some(tap),
-            _ => None,
-        };
-        if active.is_none() && self.block.is_empty() && lane.limits.is_none() {
-            // Nothing looks at a frame: the whole burst goes on as it came.
+        if lane.plain {
+            // The whole burst goes on as it came.
             let sent = Self::send(&mut self.io, lane, index, batch, &mut self.counters);
             debug_assert!(sent <= received);
             return (received as u32, 0);
         }
-        let copied = self.lane_burst_watched(index, active, batch);
+        let copied = self.lane_burst_watched(index, batch);
         (received as u32, copied)
     }
 
     /// The burst with the tap, the block filter or the device's limits in the way.
     #[inline]
-    fn lane_burst_watched(
-        &mut self,
-        index: usize,
-        active: Option<usize>,
-        batch: &mut Io::Batch,
-    ) -> u32 {
+    fn lane_burst_watched(&mut self, index: usize, batch: &mut Io::Batch) -> u32 {
         let lane = &mut self.lanes[index];
+        let active = lane.config.tap.filter(|&tap| self.taps[tap].tap.is_active());
         let blocked = if self.block.is_empty() {
             0
         } else {
@@ -326,10 +322,10 @@ impl<Io: PacketIo> Worker<Io> {
         }
         counters.tx_bursts += 1;
         let mut sent = io.tx(index, batch);
-        if !batch.is_empty() {
-            sent += Self::retry(io, lane, index, batch, counters);
-        } else {
+        if batch.is_empty() {
             lane.stuck = false;
+        } else {
+            sent += Self::retry(io, lane, index, batch, counters);
         }
         lane.counters.tx += sent as u64;
         sent
@@ -370,6 +366,10 @@ impl<Io: PacketIo> Worker<Io> {
         }
         while let Ok(command) = self.links.commands.try_recv() {
             self.take_command(command);
+        }
+        for lane in &mut self.lanes {
+            let watched = lane.config.tap.is_some_and(|tap| self.taps[tap].tap.is_active());
+            lane.plain = !watched && self.block.is_empty() && lane.limits.is_none();
         }
         let now = (self.tsc)();
         if let Some(since) = self.busy_since.replace(now) {
