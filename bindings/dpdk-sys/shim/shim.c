@@ -132,6 +132,36 @@ void shim_mbuf_write(struct rte_mbuf *mbuf, const struct shim_mbuf_fields *in)
 
 /* --- ethdev --------------------------------------------------------------------------------- */
 
+bool shim_eth_rx_fast(uint16_t port, uint16_t queue, struct shim_eth_fast *out)
+{
+	struct rte_eth_fp_ops *ops;
+
+	if (port >= RTE_MAX_ETHPORTS || queue >= RTE_MAX_QUEUES_PER_PORT)
+		return false;
+	ops = &rte_eth_fp_ops[port];
+	if (ops->rxq.data == NULL || ops->rxq.clbk == NULL)
+		return false;
+	out->burst = &ops->rx_pkt_burst;
+	out->queue = &ops->rxq.data[queue];
+	out->callbacks = &ops->rxq.clbk[queue];
+	return true;
+}
+
+bool shim_eth_tx_fast(uint16_t port, uint16_t queue, struct shim_eth_fast *out)
+{
+	struct rte_eth_fp_ops *ops;
+
+	if (port >= RTE_MAX_ETHPORTS || queue >= RTE_MAX_QUEUES_PER_PORT)
+		return false;
+	ops = &rte_eth_fp_ops[port];
+	if (ops->txq.data == NULL || ops->txq.clbk == NULL)
+		return false;
+	out->burst = &ops->tx_pkt_burst;
+	out->queue = &ops->txq.data[queue];
+	out->callbacks = &ops->txq.clbk[queue];
+	return true;
+}
+
 uint16_t shim_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count)
 {
 	return rte_eth_rx_burst(port, queue, mbufs, count);

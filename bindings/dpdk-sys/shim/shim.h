@@ -135,6 +135,21 @@ void shim_mbuf_write(struct rte_mbuf *mbuf, const struct shim_mbuf_fields *in);
 
 /* --- ethdev --------------------------------------------------------------------------------- */
 
+/*
+ * Where rte_eth_rx_burst() and rte_eth_tx_burst() find the driver's function, the queue and the
+ * callbacks of one queue, so that a caller in another language can do what those inlines do without
+ * a second call per burst. The places stay the same while the port is started; what they hold may
+ * change (callbacks come and go with rte_pdump) and is read anew for every burst.
+ */
+typedef uint16_t (*shim_burst_fn)(void *queue, struct rte_mbuf **mbufs, uint16_t count);
+struct shim_eth_fast {
+	const shim_burst_fn *burst;
+	void *const *queue;
+	void *const *callbacks;
+};
+/* False where port or queue have no place (the caller then uses the functions below). */
+bool shim_eth_rx_fast(uint16_t port, uint16_t queue, struct shim_eth_fast *out);
+bool shim_eth_tx_fast(uint16_t port, uint16_t queue, struct shim_eth_fast *out);
 uint16_t shim_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
 uint16_t shim_eth_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t count);
 /* Used descriptors of an rx queue or a negative errno (-ENOTSUP). */
