@@ -221,22 +221,6 @@ pub struct ReplayArgs {
     pub cache: Option<PathBuf>,
 }
 
-impl ReplayArgs {
-    /// The first option given whose feature is not there. It must not be ignored: a replay whose
-    /// rules were not loaded looks like one in which nothing matched.
-    pub fn not_built_yet(&self) -> Option<&'static str> {
-        [
-            (!self.rules.is_empty(), "-S (the signature engine)"),
-            (self.strict, "--strict (the signature engine)"),
-            (self.learn.is_some(), "--learn (the anomaly models)"),
-            (self.scores.is_some(), "--scores (the anomaly models)"),
-            (self.cache.is_some(), "--cache (the signature engine)"),
-        ]
-        .into_iter()
-        .find_map(|(given, what)| given.then_some(what))
-    }
-}
-
 /// `-k`: the checksum policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ChecksumArg {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use umbra_analyzers::profile::ProfileConfig;
 use umbra_tap::{Percentage, Select};
-use umbra_wire::{FlowKeyMode, KeyOptions, Tunnel};
+use umbra_wire::{FlowKeyMode, Tunnel};
 
 use super::names::{Core, Name, PortName, ProfileId};
 
@@ -128,13 +128,6 @@ pub struct Shadowing {
     pub flow_key: FlowKeyMode,
     /// What contains a profile that fails.
     pub isolation: Isolation,
-}
-
-impl Shadowing {
-    /// What the flow key of a frame is taken from.
-    pub fn key_options(&self) -> KeyOptions {
-        KeyOptions { tunnel: self.tunnel, flow_key: self.flow_key }
-    }
 }
 
 /// How the selection is given to the instances.
