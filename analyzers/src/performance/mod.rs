@@ -284,7 +284,10 @@ impl Profile for Performance {
 
     fn finish(&mut self, _now: Timestamp, findings: &mut Findings) {
         self.end_interval(findings);
-        findings.emit(Event::Performance(Box::new(self.so_far().to_summary())));
+        // An instance that saw nothing has nothing to say, and no time to say it at.
+        if let Some(event) = self.so_far().to_event() {
+            findings.emit(event);
+        }
     }
 
     fn summary(&self) -> Option<Box<dyn ProfileSummary>> {

@@ -477,7 +477,7 @@ impl<S: Send + 'static> Manager<S> {
     pub fn replace_instance(&mut self, instance: usize) -> Result<(), InstanceError> {
         let slot = self.slot(instance)?;
         let state = slot.state_name();
-        let Some((handle, rings)) = slot.hung() else {
+        let Some((handle, rings)) = slot.stopped() else {
             return Err(InstanceError::State { instance, state, action: "be replaced" });
         };
         handle.abandon();

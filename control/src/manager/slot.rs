@@ -132,7 +132,7 @@ impl<S: Send + 'static> Slot<S> {
     }
 
     pub(super) fn hung(&mut self) -> Option<(InstanceHandle<S>, Vec<RingId>)> {
-        let taken = self.take(SlotState::Stopped)?;
+        let taken = self.stopped()?;
         self.hangs += 1;
         Some(taken)
     }

@@ -95,5 +95,8 @@ fn instance(running: &mut Running, index: usize, action: InstanceAction) -> Answ
         InstanceAction::Replace => manager.replace_instance(index),
     };
     done.map_err(|e| e.to_string())?;
+    // An instance takes its commands within a round or two: the answer then shows what it did.
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    manager.tick();
     Ok(json!({"instances": manager.instances()}))
 }

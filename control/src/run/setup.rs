@@ -1,7 +1,8 @@
 //! Brings everything up in order, and down in the reverse order.
 //!
-//! The wire comes first: workers forward before the first shadow instance exists, and still do when
-//! an output cannot be opened.
+//! The wire does not depend on the shadow: workers forward when an instance cannot be started and when
+//! an output cannot be opened. Instances are made first only so that their rings are there for the
+//! first frame.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, unbounded};
 use umbra_dpdk::{Eal, EalError, LcoreHandle, LcorePanic, tsc};
 use umbra_forward::clock::TscClock;
-use umbra_forward::dpdk_io::DpdkIo;
+use umbra_forward::dpdk_io::{DpdkIo, LaneChange};
 use umbra_forward::hashing::WireHasher;
 use umbra_forward::idle::{Poll, half_fill_time};
 use umbra_forward::knobs::{KnobBoard, Knobs, TapKnobs};
@@ -130,17 +131,13 @@ impl Running {
         });
         let instances = instance_count(manifest);
         let wire_names: Vec<String> = wired.wires.iter().map(|w| w.name.clone()).collect();
-        let launch = Launch { eal: &eal, plan, board: &board, instances, burst, poll };
-        let (workers, links, books, displaced) = launch.workers(wired.workers, &wire_names)?;
-
-        let ports = wired.wires.iter().flat_map(PortView::of_wire).collect::<Vec<_>>();
+        let prepare = Prepare { plan, board: &board, instances, burst, poll };
+        let Prepared { workers, links, books, displaced } =
+            prepare.workers(wired.workers, &wire_names);
         let commands = links.iter().map(|l: &WorkerLink| l.commands.clone()).collect();
-        let supervisor = Supervisor::new(Arc::clone(&eal), wired.wires, commands, displaced);
-        let statuses = supervisor.status();
-        let ports = PortView::with_status(ports, &statuses);
-        let supervisor_stop = Arc::new(AtomicBool::new(false));
-        let supervisor = spawn_supervisor(supervisor, &supervisor_stop, plan)?;
 
+        // The instances before the workers: the rings are then taken up in a worker's first
+        // housekeeping, before its first frame, and a short capture is not over before they exist.
         let shadow = Shadow::start(manifest, &wire_names);
         let options = ManagerOptions {
             appliance: Arc::from(manifest.appliance.name.as_str()),
@@ -153,6 +150,14 @@ impl Running {
         };
         let mut manager = Manager::new(options, links, books, board);
         manager.start();
+        let workers = launch(&eal, workers)?;
+
+        let ports = wired.wires.iter().flat_map(PortView::of_wire).collect::<Vec<_>>();
+        let supervisor = Supervisor::new(Arc::clone(&eal), wired.wires, commands, displaced);
+        let statuses = supervisor.status();
+        let ports = PortView::with_status(ports, &statuses);
+        let supervisor_stop = Arc::new(AtomicBool::new(false));
+        let supervisor = spawn_supervisor(supervisor, &supervisor_stop, plan)?;
 
         let (requester, requests) = api::requests();
         let server = serve(manifest, &requester);
@@ -288,8 +293,7 @@ fn wire_spec(wire: &manifest::Wire) -> WireSpec {
     }
 }
 
-struct Launch<'a> {
-    eal: &'a Eal,
+struct Prepare<'a> {
     plan: &'a CorePlan,
     board: &'a Arc<KnobBoard>,
     instances: usize,
@@ -297,16 +301,25 @@ struct Launch<'a> {
     poll: Poll,
 }
 
-type Launched = (
-    Vec<RunningWorker>,
-    Vec<WorkerLink>,
-    Vec<WorkerBook>,
-    Vec<Receiver<umbra_forward::dpdk_io::LaneChange>>,
-);
+/// A worker that does not run yet.
+struct PreparedWorker {
+    core: u16,
+    lcore: u16,
+    shared: Arc<WorkerShared>,
+    worker: Worker<DpdkIo>,
+}
 
-impl Launch<'_> {
-    fn workers(&self, lanes: Vec<WorkerLanes>, wires: &[String]) -> Result<Launched, Failure> {
-        let mut launched: Launched = Default::default();
+#[derive(Default)]
+struct Prepared {
+    workers: Vec<PreparedWorker>,
+    links: Vec<WorkerLink>,
+    books: Vec<WorkerBook>,
+    displaced: Vec<Receiver<LaneChange>>,
+}
+
+impl Prepare<'_> {
+    fn workers(&self, lanes: Vec<WorkerLanes>, wires: &[String]) -> Prepared {
+        let mut prepared = Prepared::default();
         let cores = self.plan.workers.iter().zip(&self.plan.worker_lcores);
         for (index, (lanes, (core, &lcore))) in lanes.into_iter().zip(cores).enumerate() {
             let names: Vec<LaneName> = lanes
@@ -334,19 +347,31 @@ impl Launch<'_> {
             let io = DpdkIo::new(lanes.queues, self.burst);
             let tap = TapConfig { instances: self.instances, seed };
             let worker = Worker::new(io, lanes.configs, &[tap], links, self.poll, tsc);
-            let handle =
-                self.eal.launch(u32::from(lcore), move || worker.run()).map_err(Failure::setup)?;
-            launched.0.push(RunningWorker {
-                core: core.0,
+            let core = core.0;
+            prepared.workers.push(PreparedWorker {
+                core,
+                lcore,
                 shared: Arc::clone(&shared),
-                handle: Some(handle),
+                worker,
             });
-            launched.1.push(WorkerLink { commands, events });
-            launched.2.push(WorkerBook { core: u32::from(core.0), shared, lanes: names });
-            launched.3.push(displaced);
+            prepared.links.push(WorkerLink { commands, events });
+            prepared.books.push(WorkerBook { core: u32::from(core), shared, lanes: names });
+            prepared.displaced.push(displaced);
         }
-        Ok(launched)
+        prepared
     }
+}
+
+fn launch(eal: &Eal, workers: Vec<PreparedWorker>) -> Result<Vec<RunningWorker>, Failure> {
+    workers
+        .into_iter()
+        .map(|prepared| {
+            let PreparedWorker { core, lcore, shared, worker } = prepared;
+            let handle =
+                eal.launch(u32::from(lcore), move || worker.run()).map_err(Failure::setup)?;
+            Ok(RunningWorker { core, shared, handle: Some(handle) })
+        })
+        .collect()
 }
 
 fn spawn_supervisor(

@@ -190,7 +190,10 @@ impl Running {
         json!({
             "profiles": profiles,
             "silent_instances": silent,
-            "text": replay::ProfileText(&merged).to_string(),
+            "text": match replay::ProfileText(&merged).to_string() {
+                text if text.is_empty() => "nothing has been analysed yet".to_owned(),
+                text => text,
+            },
         })
     }
 

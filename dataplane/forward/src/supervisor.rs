@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
-use umbra_dpdk::{Eal, Port, PortHandle};
+use umbra_dpdk::{Eal, Mempool, Port, PortHandle};
 
 use crate::dpdk_io::LaneChange;
 use crate::io::TxLimits;
@@ -307,8 +307,8 @@ impl Supervisor {
     }
 
     fn plug_in(&mut self, wire: usize, end: End) -> Result<(), Box<dyn std::error::Error>> {
+        let pool = self.pool_for(wire, end);
         let state = &mut self.wires[wire];
-        let pool = state.wired.pool.clone();
         let port = state.wired.port_mut(end);
         let Some(vdev) = &port.vdev else {
             return Ok(());
@@ -345,6 +345,27 @@ impl Supervisor {
             let _ = self.workers[place.worker].send(Command::Io(change));
         }
         Ok(())
+    }
+
+    /// A pool for a port that is made again. AF_XDP's driver keeps the mbufs of its fill ring when
+    /// it is closed (seen with DPDK 22.11), so that the wire's own pool would run dry after a few
+    /// times. Where there is no memory for another one, that has to do.
+    fn pool_for(&self, wire: usize, end: End) -> Mempool {
+        let state = &self.wires[wire];
+        let port = state.wired.port(end);
+        let time = state.status[index(end)].replugs.load(Ordering::Relaxed) + 1;
+        let name = format!("umbra_w{wire}{}_{time}", if end == End::A { "a" } else { "b" });
+        match wiring::pool_of_port(&self.eal, &name, port) {
+            Ok(pool) => pool,
+            Err(e) => {
+                log::warn!(
+                    "wire {}: {e}; port {} shares the wire's pool",
+                    state.wired.name,
+                    port.name
+                );
+                state.wired.pool.clone()
+            }
+        }
     }
 
     fn check_links(&mut self, wire: usize) {

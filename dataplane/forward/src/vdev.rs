@@ -57,6 +57,9 @@ impl Vdev {
     pub fn netdev(&self) -> Option<&str> {
         match self.driver() {
             "net_af_xdp" | "net_af_packet" | "eth_af_packet" => self.arg("iface"),
+            "net_pcap" | "eth_pcap" => ["iface", "rx_iface", "rx_iface_in", "tx_iface"]
+                .into_iter()
+                .find_map(|key| self.arg(key)),
             _ => None,
         }
     }
@@ -150,6 +153,8 @@ mod tests {
         assert_eq!(Vdev::parse("net_vhost0,iface=/t/s,client=1").listening_socket(), None);
         assert_eq!(Vdev::parse("net_af_xdp0,iface=veth0").netdev(), Some("veth0"));
         assert_eq!(Vdev::parse("net_null0").netdev(), None);
+        assert_eq!(Vdev::parse("net_pcap0,rx_iface_in=v1,tx_iface=v1").netdev(), Some("v1"));
+        assert_eq!(Vdev::parse("net_pcap0,rx_pcap=a.pcap").netdev(), None);
     }
 
     #[test]

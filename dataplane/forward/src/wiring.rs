@@ -439,6 +439,25 @@ fn make_pool(
         .map_err(|source| WiringError::Pool { wire: spec.name.clone(), source })
 }
 
+/// A pool for one port alone, of the size that its queues need.
+pub(crate) fn pool_of_port(
+    eal: &Eal,
+    name: &str,
+    port: &WiredPort,
+) -> Result<Mempool, MempoolError> {
+    let demand = MbufDemand {
+        ports: 1,
+        queues: u32::from(port.report.rx_queues),
+        rx_desc: u32::from(port.report.rx_desc),
+        tx_desc: u32::from(port.report.tx_desc),
+        burst: umbra_tap::MAX_BURST as u32,
+        cores: 2,
+        cache: MBUF_CACHE,
+    };
+    let mbufs = mbufs_needed(demand);
+    Mempool::pktmbuf(eal, name, mbufs, MBUF_CACHE, umbra_dpdk::DEFAULT_DATA_ROOM, port.info.node)
+}
+
 /// What a port is, in the words of an operator: `PCI address`, `vdev`, `vdev on netdev veth0`.
 pub fn describe_kind(port: &WiredPort) -> String {
     match (&port.info.kind, &port.netdev) {
