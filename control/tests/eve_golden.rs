@@ -137,13 +137,15 @@ fn icmp_flow_has_types_and_codes_instead_of_ports() {
 
 #[test]
 fn protocols_without_ports_or_names_are_written_as_suricata_does() {
-    let lines = [47, 50, 132, 89, 253].map(|protocol| flow_line(flow("1.1.1.1", "2.2.2.2", protocol)));
+    let lines =
+        [47, 50, 132, 89, 253].map(|protocol| flow_line(flow("1.1.1.1", "2.2.2.2", protocol)));
     insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
 fn flow_keeps_the_sampling_settings_under_which_it_was_taken() {
-    let sampling = Sampling { fraction_ppb: 12_500_000, epoch: 7, escalated: false, changed: false };
+    let sampling =
+        Sampling { fraction_ppb: 12_500_000, epoch: 7, escalated: false, changed: false };
     let now = EventContext {
         appliance: Arc::from("edge-1"),
         instance: Some(3),
@@ -170,8 +172,7 @@ fn packet_sampled_flow_is_scaled_up_with_its_error() {
     insta::assert_snapshot!(line);
     let whole = FlowRecord { sampling: Sampling::WHOLE, ..record.clone() };
     assert!(!line_of(Event::Flow(Box::new(whole)), &now, &[]).contains("estimate"));
-    let escalated =
-        FlowRecord { sampling: Sampling { escalated: true, ..sampling }, ..record };
+    let escalated = FlowRecord { sampling: Sampling { escalated: true, ..sampling }, ..record };
     assert!(!line_of(Event::Flow(Box::new(escalated)), &now, &[]).contains("estimate"));
 }
 
@@ -203,8 +204,13 @@ fn finding_becomes_an_alert() {
         place: Some((0, Direction::BtoA)),
         packet_number: Some(44),
     };
-    insta::assert_snapshot!(line_of(Event::Finding(Box::new(finding.clone())), &context(), &["edge"]));
-    let bare = Finding { flow: None, place: None, packet_number: None, evidence: vec![], ..finding };
+    insta::assert_snapshot!(line_of(
+        Event::Finding(Box::new(finding.clone())),
+        &context(),
+        &["edge"]
+    ));
+    let bare =
+        Finding { flow: None, place: None, packet_number: None, evidence: vec![], ..finding };
     insta::assert_snapshot!(line_of(Event::Finding(Box::new(bare)), &context(), &[]));
 }
 

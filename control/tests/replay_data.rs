@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+use umbra_analyzers::events::NullSink;
 use umbra_control::pcap::{CaptureEnd, CaptureReader};
+use umbra_control::replay::{self, ReplayError, ReplayOptions};
 
 /// `<repository>/../shared/data`, `None` where it is not there; in CI it must be.
 fn data() -> Option<PathBuf> {
@@ -117,4 +119,29 @@ fn reader_gives_every_frame_that_an_independent_count_finds() {
     println!("{} captures, {frames} frames; not complete:", captures.len());
     println!("{}", incomplete.join("\n"));
     assert!(frames > 0);
+}
+
+#[test]
+fn replay_of_every_capture_loses_no_frame() {
+    let captures = captures();
+    let mut frames = 0;
+    for path in &captures {
+        let expected = count_frames(&std::fs::read(path).expect("readable")) as u64;
+        let options = ReplayOptions { instances: 2, anomalies: true, ..ReplayOptions::new(path) };
+        let report = match replay::run(&options, &mut NullSink) {
+            Ok(report) => report,
+            Err(ReplayError::Capture(_)) if expected == 0 => continue,
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
+        let analysis = &report.analysis;
+        assert_eq!(report.frames, expected, "{}", path.display());
+        assert_eq!(analysis.decode.packets, expected, "{}", path.display());
+        assert_eq!(analysis.counters.records, expected, "{}", path.display());
+        assert_eq!(analysis.flow.opened, analysis.counters.flows, "{}", path.display());
+        assert_eq!(analysis.flows_live, 0, "{}", path.display());
+        // The report is printable whatever was in the capture.
+        assert!(!report.to_string().is_empty());
+        frames += report.frames;
+    }
+    println!("{} captures, {frames} frames", captures.len());
 }
