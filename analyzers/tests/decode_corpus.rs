@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use captures::Frame;
-use umbra_analyzers::decode::{Decoded, Decoder, LinkType, MAX_TUNNELS, Transport};
+use umbra_analyzers::decode::{ChecksumPolicy, Decoded, Decoder, LinkType, MAX_TUNNELS, Transport};
 use umbra_analyzers::defrag::{DefragOptions, DefragOutcome, Defragmenter};
 use umbra_wire::key::ipv4_to_u128;
 use umbra_wire::number::port;
@@ -302,8 +302,21 @@ fn mutated_frames_are_decoded_without_a_panic_and_within_all_caps() {
         ..DefragOptions::default()
     });
     let links = [1u16, 1, 1, 1, 0, 9, 12, 113, 276, 147];
+    let mut decoder = Decoder::default();
+    let fragments: Vec<&Frame> = corpus
+        .iter()
+        .filter(|f| decoder.decode(&f.data, f.frame_len, LinkType::from_dlt(f.link)).is_fragment())
+        .collect();
     for n in 0..count {
-        let source = &corpus[random.below(corpus.len())];
+        let source = match random.below(16) {
+            0 => fragments[random.below(fragments.len())],
+            _ => &corpus[random.below(corpus.len())],
+        };
+        // With checksums most mutated fragments would not get past them.
+        shadow.decoder.set_checksums(match random.below(2) {
+            0 => ChecksumPolicy::None,
+            _ => ChecksumPolicy::All,
+        });
         let mut frame = source.data.clone();
         mutate(&mut random, &mut frame, &corpus);
         let link =

@@ -327,6 +327,17 @@ fn a_client_on_a_tunnels_port_keeps_one_key() {
 }
 
 #[test]
+fn what_stands_behind_the_udp_length_is_not_in_the_tunnel() {
+    let inside = Frame::ethernet(B, A).ipv4(DST, SRC).tcp(1, 2).bytes();
+    let mut frame = eth().ipv4(SRC, DST).udp(50_000, 4789).vxlan(7).payload(&inside).bytes();
+    assert_eq!(flow_key(&frame, &inner()).protocol, 6);
+    frame[14 + 20 + 5] = 16;
+    assert_eq!(flow_key(&frame, &inner()), hosts_key(protocol::UDP));
+    frame[14 + 20 + 5] = 9;
+    assert_eq!(flow_key(&frame, &inner()), ip_key((SRC, 50_000), (DST, 4789), protocol::UDP));
+}
+
+#[test]
 fn what_is_not_ip_is_keyed_on_mac_addresses_and_ethertype() {
     let cases = [
         (build_eth(0x88cc, &[1, 2, 3]), 0x88cc),

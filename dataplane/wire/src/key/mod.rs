@@ -18,7 +18,7 @@
 //! | anything else | MAC addresses and ethertype (behind VLAN tags; 0 for LLC) |
 //!
 //! VLAN ids are not part of the key: the two directions of a wire may carry different tags.
-//! Lengths in headers are not believed: only what is there counts.
+//! Lengths in headers are not believed, that of UDP around a tunnel excepted: what is there counts.
 
 mod walk;
 

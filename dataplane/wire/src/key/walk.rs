@@ -190,11 +190,20 @@ impl Walk<'_> {
     }
 
     fn udp(self, ends: Ends, bytes: &[u8]) -> Option<FlowKey> {
-        let tunnel = match u16_at(bytes, 2)? {
-            p if !port::is_tunnel(p) => Tunnelled::No,
-            port::GTP_U => self.gtp_u(bytes.get(8..)?),
-            port::GENEVE => self.geneve(bytes.get(8..)?),
-            _ => self.vxlan(bytes.get(8..)?),
+        let dst_port = u16_at(bytes, 2)?;
+        let tunnel = if port::is_tunnel(dst_port) {
+            // Of all lengths this one is believed, where it is the shorter: what stands behind it
+            // is not in the tunnel, and a whole packet might.
+            let body = bytes.get(8..)?;
+            let len = usize::from(u16_at(bytes, 4)?).saturating_sub(8);
+            let body = body.get(..len).unwrap_or(body);
+            match dst_port {
+                port::GTP_U => self.gtp_u(body),
+                port::GENEVE => self.geneve(body),
+                _ => self.vxlan(body),
+            }
+        } else {
+            Tunnelled::No
         };
         match tunnel {
             // A client that was given a tunnel's port as its own must keep one key for both
