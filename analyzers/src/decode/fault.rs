@@ -103,7 +103,7 @@ faults! {
     Ipv6ExthdrDuplHh "ipv6.exthdr_dupl_hh" odd "There is more than one hop-by-hop header.";
     Ipv6ExthdrDuplDh "ipv6.exthdr_dupl_dh" odd "There are more than two destination headers.";
     Ipv6ExthdrDuplAh "ipv6.exthdr_dupl_ah" odd "There is more than one authentication header.";
-    Ipv6ExthdrDuplEh "ipv6.exthdr_dupl_eh" odd "There is more than one ESP header.";
+    Ipv6ExthdrDuplEh "ipv6.exthdr_dupl_eh" odd "There is more than one ESP header. (Never met, for what follows the first is not readable; rules that name it load.)";
     Ipv6ExthdrInvalidOptlen "ipv6.exthdr_invalid_optlen" invalid "An option reaches past its extension header.";
     Ipv6ExthdrAhResNotNull "ipv6.exthdr_ah_res_not_null" odd "The reserved field of the authentication header is set.";
     Ipv6HopoptsUnknownOpt "ipv6.hopopts_unknown_opt" odd "A hop-by-hop option is none that is known.";
