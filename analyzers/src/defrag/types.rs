@@ -66,7 +66,7 @@ pub struct Reassembled {
     pub first_ns: u64,
 }
 
-/// What [`Defragmenter::push`] gives.
+/// What [`super::Defragmenter::push`] gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     pub outcome: DefragOutcome,
