@@ -254,8 +254,9 @@ impl<Io: PacketIo> Worker<Io> {
         (received as u32, copied)
     }
 
-    /// The burst with the tap, the block filter or the device's limits in the way.
-    #[inline]
+    /// The burst with the tap, the block filter or the device's limits in the way. Out of line: its
+    /// registers would be missed by the loop that needs none of it.
+    #[inline(never)]
     fn lane_burst_watched(&mut self, index: usize, batch: &mut Io::Batch) -> u32 {
         let lane = &mut self.lanes[index];
         let active = lane.config.tap.filter(|&tap| self.taps[tap].tap.is_active());
