@@ -17,10 +17,12 @@ const LCORE_IDS: u16 = 128;
 pub struct Machine {
     /// Cores that are switched on.
     pub online: BTreeSet<Core>,
-    /// Those of them on which this process can run. The affinity mask that it was started with
-    /// leaves out isolated cores although they may be used.
+    /// Those of them on which this process can run when a manifest names them.
     pub usable: BTreeSet<Core>,
-    /// Those of the usable ones that the scheduler leaves alone (`isolcpus=`).
+    /// Those to choose from when it names none: the affinity mask that the process was started
+    /// with (`taskset` is to be heeded), and the isolated cores, which no mask has by itself.
+    pub pool: BTreeSet<Core>,
+    /// Those of the pool that the scheduler leaves alone (`isolcpus=`).
     pub isolated: BTreeSet<Core>,
 }
 
@@ -69,7 +71,7 @@ pub enum CoreError {
         key: &'static str,
         /// What has them.
         taken_by: &'static str,
-        /// The cores that can be used, as a list of ranges.
+        /// The cores to choose from, as a list of ranges.
         usable: String,
     },
     /// More workers than lcores.
@@ -99,19 +101,20 @@ impl Machine {
         if online.is_empty() {
             online.insert(Core(0));
         }
-        let usable = usable(&online, allowed);
+        let usable = usable(&online, &allowed);
         let isolated = read("/sys/devices/system/cpu/isolated");
-        let isolated = isolated.intersection(&usable).copied().collect();
-        Self { online, usable, isolated }
+        let isolated: BTreeSet<Core> = isolated.intersection(&usable).copied().collect();
+        let pool = allowed.union(&isolated).copied().collect();
+        Self { online, usable, pool, isolated }
     }
 }
 
 /// Cores outside the mask may still be had (isolated ones) or not (a container's cpuset): trying
 /// is the only way that holds everywhere. The thread that tries ends with the mask it got.
-fn usable(online: &BTreeSet<Core>, allowed: BTreeSet<Core>) -> BTreeSet<Core> {
-    let others: Vec<Core> = online.difference(&allowed).copied().collect();
+fn usable(online: &BTreeSet<Core>, allowed: &BTreeSet<Core>) -> BTreeSet<Core> {
+    let others: Vec<Core> = online.difference(allowed).copied().collect();
     if others.is_empty() {
-        return allowed;
+        return allowed.clone();
     }
     let tried = std::thread::spawn(move || {
         let can_run_on = |core: &Core| {
@@ -119,7 +122,7 @@ fn usable(online: &BTreeSet<Core>, allowed: BTreeSet<Core>) -> BTreeSet<Core> {
         };
         others.into_iter().filter(can_run_on).collect::<Vec<_>>()
     });
-    allowed.into_iter().chain(tried.join().unwrap_or_default()).collect()
+    allowed.iter().copied().chain(tried.join().unwrap_or_default()).collect()
 }
 
 /// Reads a list such as `0-3,8`, as the kernel writes them.
@@ -161,13 +164,20 @@ pub fn plan_cores(host: &Host, wires: &[Wire], machine: &Machine) -> Result<Core
     check_named("workers", host.workers.as_deref(), machine)?;
     check_named("analyzers", host.analyzers.as_deref(), machine)?;
     let mut notes = Vec::new();
-    let only_core = machine.usable.first().filter(|_| machine.usable.len() == 1).copied();
+    // Not when a core beside it is named.
+    let named = [&host.workers, &host.analyzers];
+    let mut named = named.into_iter().flatten().flatten();
+    let only_core = machine
+        .pool
+        .first()
+        .filter(|only| machine.pool.len() == 1 && named.all(|core| core == *only))
+        .copied();
     let (workers, analyzers) = match (host.workers.clone(), host.analyzers.clone(), only_core) {
         (Some(workers), Some(analyzers), _) => (workers, analyzers),
         (_, _, Some(only)) => {
             notes.push(format!(
-                "core {only} is the only one: workers and analyzers share it, and forwarding \
-                 suffers from analysis"
+                "core {only} is the only one to choose: workers and analyzers share it, and \
+                 forwarding suffers from analysis"
             ));
             (vec![only], vec![only])
         }
@@ -219,7 +229,7 @@ fn check_named(
 }
 
 fn none_left(key: &'static str, taken_by: &'static str, machine: &Machine) -> CoreError {
-    CoreError::NoneLeft { key, taken_by, usable: core_list(machine.usable.iter().copied()) }
+    CoreError::NoneLeft { key, taken_by, usable: core_list(machine.pool.iter().copied()) }
 }
 
 fn choose_workers(
@@ -231,7 +241,7 @@ fn choose_workers(
     // Somebody has to analyse: without cores named for it one stays free of workers.
     let spare = usize::from(taken.is_empty());
     let isolated: Vec<Core> = machine.isolated.iter().filter(free).copied().collect();
-    let all: Vec<Core> = machine.usable.iter().filter(free).copied().collect();
+    let all: Vec<Core> = machine.pool.iter().filter(free).copied().collect();
     if !isolated.is_empty() {
         let others = all.len() - isolated.len();
         let keep = spare.saturating_sub(others);
@@ -249,7 +259,7 @@ fn choose_workers(
 
 fn rest(workers: &[Core], machine: &Machine) -> Vec<Core> {
     let mut rest: Vec<Core> =
-        machine.usable.iter().filter(|core| !workers.contains(core)).copied().collect();
+        machine.pool.iter().filter(|core| !workers.contains(core)).copied().collect();
     rest.sort_by_key(|core| (machine.isolated.contains(core), *core));
     rest
 }
@@ -294,7 +304,7 @@ mod tests {
     fn machine(usable: &[u16], isolated: &[u16]) -> Machine {
         let usable: BTreeSet<Core> = cores(usable).into_iter().collect();
         let isolated = cores(isolated).into_iter().collect();
-        Machine { online: usable.clone(), usable, isolated }
+        Machine { online: usable.clone(), pool: usable.clone(), usable, isolated }
     }
 
     fn host(workers: Option<&[u16]>, analyzers: Option<&[u16]>) -> Host {
@@ -342,6 +352,20 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_is_heeded_but_for_cores_that_are_named() {
+        let mut four = machine(&[0, 1, 2, 3], &[]);
+        four.pool = cores(&[1, 2]).into_iter().collect();
+        let masked = plan(&host(None, None), &four);
+        assert_eq!((masked.workers, masked.analyzers), (cores(&[2]), cores(&[1])));
+        let named = plan(&host(Some(&[3]), None), &four);
+        assert_eq!((named.workers, named.analyzers), (cores(&[3]), cores(&[1, 2])));
+        four.pool = cores(&[1]).into_iter().collect();
+        assert!(plan(&host(None, None), &four).shared);
+        let named = plan(&host(None, Some(&[0])), &four);
+        assert_eq!((named.workers, named.shared), (cores(&[1]), false));
+    }
+
+    #[test]
     fn arguments_begin_with_the_core_list_and_keep_the_users_order() {
         let mut host = host(Some(&[3, 2]), Some(&[0, 1]));
         host.eal = vec!["--no-pci".into(), "--vdev=net_null0".into()];
@@ -382,5 +406,7 @@ mod tests {
         let machine = Machine::detect();
         assert!(!machine.usable.is_empty());
         assert!(machine.usable.is_subset(&machine.online));
+        assert!(machine.pool.is_subset(&machine.usable));
+        assert!(!machine.pool.is_empty());
     }
 }
