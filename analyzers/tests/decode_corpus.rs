@@ -1,6 +1,6 @@
 //! Every frame of the shared captures, and a great many mutated ones, through decode and
-//! defragmentation: no panic, everything counted, and the flow that the sampler saw is the one
-//! that the analyzers see.
+//! defragmentation, and on through flows and profiles: no panic, everything counted, and the flow
+//! that the sampler saw is the one that the analyzers see.
 //!
 //! `UMBRA_MUTATIONS` says how many mutated frames (default 1,000,000), `UMBRA_SEED` from where.
 
@@ -12,6 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use captures::Frame;
 use umbra_analyzers::decode::{ChecksumPolicy, Decoded, Decoder, LinkType, MAX_TUNNELS, Transport};
 use umbra_analyzers::defrag::{DefragOptions, DefragOutcome, Defragmenter};
+use umbra_analyzers::events::{EventContext, NullSink};
+use umbra_analyzers::pipeline::{Pipeline, PipelineConfig};
+use umbra_analyzers::profile::{ProfileConfig, ProfileKind, factory};
+use umbra_tap::{Checksum, Direction, Record, RecordMeta, Verdict};
 use umbra_wire::key::ipv4_to_u128;
 use umbra_wire::number::port;
 use umbra_wire::{Endpoint, FlowKey, KeyKind, KeyOptions, SymmetricHash, build, flow_key};
@@ -284,13 +288,79 @@ fn mutate(random: &mut Random, frame: &mut Vec<u8>, corpus: &[Frame]) {
     frame.truncate(9216);
 }
 
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| {
+        value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}, not a whole number"))
+    })
+}
+
+/// A record as a ring would give it, of a frame whose every byte was captured but `missing`.
+fn record(data: &[u8], missing: u32, sequence: u64) -> Record<'_> {
+    let meta = RecordMeta {
+        timestamp_ns: sequence * 1_000_000,
+        frame_len: data.len() as u32 + missing,
+        flow_hash: 0,
+        fraction_ppb: 1_000_000_000,
+        wire: 0,
+        direction: if sequence.is_multiple_of(2) { Direction::AtoB } else { Direction::BtoA },
+        ip_checksum: Checksum::Unknown,
+        l4_checksum: Checksum::Unknown,
+        escalated: false,
+        epoch: 0,
+    };
+    Record { meta, verdict: Verdict::Forwarded, data, sequence }
+}
+
+/// The same frames go on to the flow table and the performance profile, as in an instance.
+#[test]
+fn mutated_frames_pass_flows_and_profiles_without_a_panic_and_within_all_caps() {
+    const BATCH: usize = 64;
+    const MAX_FLOWS: u32 = 4096;
+    let (count, seed) = (number("UMBRA_MUTATIONS", 1_000_000), number("UMBRA_SEED", 2));
+    let corpus: Vec<Frame> = corpus().into_iter().filter(|f| f.link == 1).collect();
+    let mut random = Random(seed ^ 0x5eed);
+    let mut config = PipelineConfig { decode_anomalies: true, ..PipelineConfig::live() };
+    config.flow.max_flows = MAX_FLOWS;
+    let plan = factory(ProfileKind::Performance)
+        .unwrap()
+        .validate(&ProfileConfig::standard(ProfileKind::Performance))
+        .unwrap();
+    let mut pipeline = Pipeline::new(config, &[plan]).unwrap();
+    let context = EventContext::whole("mutated", Some(0));
+    let mut sequence = 0;
+    while sequence < count {
+        let batch: Vec<(Vec<u8>, u32)> = (0..BATCH)
+            .map(|_| {
+                let mut frame = corpus[random.below(corpus.len())].data.clone();
+                mutate(&mut random, &mut frame, &corpus);
+                (frame, if random.below(4) == 0 { random.below(200) as u32 } else { 0 })
+            })
+            .collect();
+        let records =
+            batch.iter().zip(sequence..).map(|((data, missing), n)| record(data, *missing, n));
+        let processed = catch_unwind(AssertUnwindSafe(|| {
+            pipeline.process(records, LinkType::Ethernet, &mut NullSink, &context);
+        }));
+        if processed.is_err() {
+            let at = pipeline.blame().record.unwrap_or(0);
+            panic!("seed {seed}, frame {}: {:02x?}", sequence + at as u64, batch[at].0);
+        }
+        sequence += BATCH as u64;
+        assert!(pipeline.flows().live() <= MAX_FLOWS);
+    }
+    pipeline.finish(&mut NullSink, &context);
+    let summary = pipeline.summary();
+    assert_eq!(summary.counters.records, sequence);
+    assert_eq!(summary.decode.packets, sequence);
+    assert!(summary.counters.flows > 0 && summary.counters.anomalies > 0);
+    println!("{sequence} mutated frames: {:?}", summary.counters);
+    for (name, n) in summary.decode.faults().filter(|(_, n)| *n > 0) {
+        println!("  {name}: {n}");
+    }
+}
+
 #[test]
 fn mutated_frames_are_decoded_without_a_panic_and_within_all_caps() {
-    let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |value| {
-            value.parse().unwrap_or_else(|_| panic!("{name} is {value:?}, not a whole number"))
-        })
-    };
     let (count, seed) = (number("UMBRA_MUTATIONS", 1_000_000), number("UMBRA_SEED", 2));
     let corpus = corpus();
     let mut random = Random(seed);
