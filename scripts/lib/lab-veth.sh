@@ -20,6 +20,7 @@ lab_veth() {
   veth_http
   if [[ $forwarder == umbra ]]; then
     veth_freeze
+    veth_link
     veth_replug
     check_umbra
   fi
@@ -223,6 +224,21 @@ veth_http() {
     rm -f "$run_dir/got"
   done
   check "HTTP: 20 answers 200, SHA-256 equal" "$(truth is "$ok/$equal" 20/20)" "$ok answers 200, $equal equal"
+}
+
+# The neighbour's link at one end is what the other end's neighbour sees, as on a cable. A port that was down has 4 s of
+# grace to come back before it counts as lost, so nothing is expected within the first seconds.
+veth_link() {
+  local inner_a inner_b down=false up=false
+  inner_a=$(in_a ls /sys/class/net | grep -v '^lo$' | head -1)
+  inner_b=$(in_b ls /sys/class/net | grep -v '^lo$' | head -1)
+  has_carrier() { [[ $(in_b cat "/sys/class/net/$inner_b/carrier" 2>/dev/null) == "$1" ]]; }
+  in_a ip link set "$inner_a" down
+  if wait_for 8 has_carrier 0; then down=true; fi
+  in_a ip link set "$inner_a" up
+  if wait_for 8 has_carrier 1 && wait_for 8 in_a ping -c 1 -W 0.2 -q "$ip_b"; then up=true; fi
+  check "link state passes through the wire" "$(truth is "$down/$up" true/true)" \
+    "lost at a: carrier of b gone: $down; back at a: b is up and answers: $up"
 }
 
 # One veth goes away under the port and comes back: forwarding again within 2 s of the new one being up.
