@@ -76,7 +76,7 @@ fn count_blocks(len: usize, word: impl Fn(usize, bool) -> Option<u32>) -> usize 
             known = if little { version & 0xffff } else { version >> 16 } == 1;
         }
         let total = word(at + 4, little).unwrap_or(0) as usize;
-        if total < 12 || total % 4 != 0 || at + total > len {
+        if total < 12 || !total.is_multiple_of(4) || at + total > len {
             break;
         }
         if word(at + total - 4, little) != Some(total as u32) {
