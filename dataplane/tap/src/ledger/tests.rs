@@ -62,9 +62,12 @@ fn an_account_that_holds_is_exact() {
     assert!(LedgerSnapshot::default().is_settled());
 }
 
+/// What is done to an exact ledger, the account in which it must show, and its residual.
+type Break = (fn(&mut LedgerSnapshot), &'static str, i64);
+
 #[test]
 fn one_packet_too_many_or_too_few_shows_in_its_account() {
-    let breaks: [(fn(&mut LedgerSnapshot), &str, i64); 7] = [
+    let breaks: [Break; 7] = [
         (|ledger| ledger.wires[0].counters.rx += 1, "wire edge a_to_b worker 1", 1),
         (|ledger| ledger.wires[0].counters.link_down += 1, "wire edge a_to_b worker 1", -1),
         (|ledger| ledger.taps[0].counters.ring_full -= 1, "tap worker 1 instance 0", 1),

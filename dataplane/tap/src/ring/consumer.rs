@@ -14,10 +14,14 @@ use core::marker::PhantomData;
 pub struct Consumer {
     pub(super) memory: Arc<Memory>,
     capacity: u64,
-    /// End of what was handed out; at or ahead of the shared tail.
+    /// Where the next batch starts, or the one in hand; equals the shared tail.
     position: u64,
-    /// The producer's head when last looked at, validated.
+    /// Records of the batch in hand, from `position` on.
+    held_records: usize,
+    /// The producer's head and count when last looked at, validated: `cached_head` is at or beyond
+    /// the end of record `cached_records`.
     cached_head: u64,
+    cached_records: u64,
     taken_records: u64,
     corrupt: bool,
     not_sync: PhantomData<Cell<()>>,
@@ -29,7 +33,9 @@ impl Consumer {
             capacity: memory.capacity() as u64,
             memory,
             position: 0,
+            held_records: 0,
             cached_head: 0,
+            cached_records: 0,
             taken_records: 0,
             corrupt: false,
             not_sync: PhantomData,
@@ -39,27 +45,26 @@ impl Consumer {
     /// Takes up to `max_records` published records. Their bytes stay in the ring, and the producer
     /// off them, until the batch is released or dropped.
     ///
-    /// Every header is checked. At the first that cannot be true the ring counts as corrupt: the
-    /// batch ends there and later ones are empty.
+    /// Every header is checked when it is reached. At the first that cannot be true the iteration
+    /// ends; once that batch is given back the ring counts as corrupt, what was not delivered as not
+    /// taken, and later batches are empty.
+    #[inline]
     pub fn take(&mut self, max_records: usize) -> RingBatch<'_> {
-        let start = self.position;
-        let first_sequence = self.taken_records;
-        let mut len = 0;
-        while len < max_records && !self.corrupt {
-            if self.position == self.cached_head && !self.refresh_head() {
-                break;
-            }
-            match self.check(self.position, self.cached_head) {
-                Some(Step::Record { next }) => {
-                    self.position = next;
-                    len += 1;
-                }
-                Some(Step::Padding { next }) => self.position = next,
-                None => self.corrupt = true,
-            }
+        if self.held_records != 0 {
+            // A batch was leaked.
+            self.release(None);
         }
+        let mut available = self.cached_records - self.taken_records;
+        if available < max_records as u64 {
+            self.refresh();
+            available = self.cached_records - self.taken_records;
+        }
+        // What is available takes 32 bytes each in a ring of at most 2^30.
+        let len = if self.corrupt { 0 } else { max_records.min(available as usize) };
+        let first_sequence = self.taken_records;
+        self.held_records = len;
         self.taken_records += len as u64;
-        RingBatch { start, first_sequence, len, consumer: self }
+        RingBatch { first_sequence, end: Cell::new(None), consumer: self }
     }
 
     /// Takes and drops everything published; gives the number of records. For a retired ring, whose
@@ -85,7 +90,7 @@ impl Consumer {
         self.memory.producer_page().head.0.records.load(Ordering::Acquire)
     }
 
-    /// Bytes published and not yet handed out.
+    /// Bytes published and not yet released, headers and padding included.
     #[must_use]
     pub fn occupancy_bytes(&self) -> usize {
         let head = self.memory.producer_page().head.0.bytes.load(Ordering::Relaxed);
@@ -111,36 +116,43 @@ impl Consumer {
         self.corrupt
     }
 
-    /// Looks at the producer's head; true if there is more than was known.
-    fn refresh_head(&mut self) -> bool {
-        // Acquire: pairs with the release in `publish`; the bytes up to the head are then ours.
-        let head = self.memory.producer_page().head.0.bytes.load(Ordering::Acquire);
-        // `position` may be ahead of the shared tail (a batch that was leaked), never behind it, so
-        // this bound is the tightest that is always true of an honest producer.
+    /// Looks at the producer's index; one that no honest producer can have written is corruption.
+    fn refresh(&mut self) {
+        let shared = &self.memory.producer_page().head.0;
+        // Acquire: pairs with the release in `publish`; the bytes of so many records are then ours,
+        // and the head read next is no older.
+        let records = shared.records.load(Ordering::Acquire);
+        let head = shared.bytes.load(Ordering::Relaxed);
         let possible = head >= self.cached_head
             && head - self.position <= self.capacity
-            && head.is_multiple_of(8);
+            && head.is_multiple_of(8)
+            && records >= self.cached_records
+            && records - self.taken_records <= (head - self.position) / HEADER_LEN as u64;
         if possible {
             self.cached_head = head;
+            self.cached_records = records;
         } else {
             self.corrupt = true;
         }
-        possible && head != self.position
     }
 
-    /// Checks the record at `position`, which must lie between the tail and `limit`, a published head.
+    /// Checks what stands at `position`, a multiple of 8 from the tail on.
     #[inline]
-    fn check(&self, position: u64, limit: u64) -> Option<Step> {
+    fn check(&self, position: u64) -> Option<Step> {
+        let limit = self.cached_head;
+        if position >= limit {
+            return None;
+        }
         let offset = self.offset(position);
-        // SAFETY: positions and limits are multiples of 8 and `position < limit`, so there are 8
-        // bytes, published and not released.
+        // SAFETY: position and limit are multiples of 8, so there are 8 bytes, published and not
+        // released.
         let [word] = unsafe { self.memory.read_words(offset) };
         match parse_first_word(word) {
             FirstWord::Record { captured_len } => {
                 let len = record_len(captured_len) as u64;
                 let next = position + len;
                 (next <= limit && offset as u64 + len <= self.capacity)
-                    .then_some(Step::Record { next })
+                    .then_some(Step::Record { captured_len, next })
             }
             FirstWord::Padding => {
                 let next = position + (self.capacity - offset as u64);
@@ -156,12 +168,36 @@ impl Consumer {
         (position & (self.capacity - 1)) as usize
     }
 
-    /// Gives everything handed out back to the producer.
-    fn release(&mut self) {
+    /// Gives the batch in hand back to the producer. `end` is where its last record ends, if the
+    /// batch was iterated so far.
+    fn release(&mut self, end: Option<u64>) {
+        match end {
+            Some(end) => self.position = end,
+            None => self.walk_over_held(),
+        }
+        self.held_records = 0;
         let shared = &self.memory.consumer_page().tail.0;
         shared.records.store(self.taken_records, Ordering::Relaxed);
         // Release: pairs with the producer's acquire; our reads come before its writes.
         shared.bytes.store(self.position, Ordering::Release);
+    }
+
+    #[cold]
+    fn walk_over_held(&mut self) {
+        while self.held_records > 0 {
+            match self.check(self.position) {
+                Some(Step::Record { next, .. }) => {
+                    self.position = next;
+                    self.held_records -= 1;
+                }
+                Some(Step::Padding { next }) => self.position = next,
+                None => {
+                    self.corrupt = true;
+                    self.taken_records -= self.held_records as u64;
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -173,7 +209,7 @@ impl Drop for Consumer {
 
 /// What stands at a position.
 enum Step {
-    Record { next: u64 },
+    Record { captured_len: usize, next: u64 },
     Padding { next: u64 },
 }
 
@@ -182,32 +218,34 @@ enum Step {
 #[must_use = "dropping a batch gives its records back unread"]
 pub struct RingBatch<'c> {
     consumer: &'c mut Consumer,
-    start: u64,
     first_sequence: u64,
-    len: usize,
+    /// Where the last record ends, once an iterator has been there.
+    end: Cell<Option<u64>>,
 }
 
 impl RingBatch<'_> {
     /// Number of records.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.consumer.held_records
     }
 
     /// Whether there was none to take.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The records in the order of their publication.
+    #[inline]
     #[must_use]
     pub fn iter(&self) -> Records<'_> {
         Records {
             consumer: self.consumer,
-            position: self.start,
+            end: &self.end,
+            position: self.consumer.position,
             sequence: self.first_sequence,
-            remaining: self.len,
+            remaining: self.len(),
         }
     }
 
@@ -216,9 +254,10 @@ impl RingBatch<'_> {
 }
 
 impl Drop for RingBatch<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if self.consumer.position != self.start {
-            self.consumer.release();
+        if !self.is_empty() {
+            self.consumer.release(self.end.get());
         }
     }
 }
@@ -227,15 +266,17 @@ impl<'b> IntoIterator for &'b RingBatch<'_> {
     type Item = Record<'b>;
     type IntoIter = Records<'b>;
 
+    #[inline]
     fn into_iter(self) -> Records<'b> {
         self.iter()
     }
 }
 
-/// Iterator over a batch.
+/// Iterator over a batch. It ends early only at a header that cannot be true.
 #[derive(Clone, Debug)]
 pub struct Records<'b> {
     consumer: &'b Consumer,
+    end: &'b Cell<Option<u64>>,
     position: u64,
     sequence: u64,
     remaining: usize,
@@ -246,43 +287,35 @@ impl<'b> Iterator for Records<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Record<'b>> {
-        // Headers were checked when the batch was taken; they are checked again because in a mapping
-        // shared with another process nothing holds them still.
-        while self.remaining > 0 {
-            let at = self.position;
-            match self.consumer.check(at, self.consumer.position)? {
-                Step::Padding { next } => self.position = next,
-                Step::Record { next } => {
-                    self.position = next;
-                    self.remaining -= 1;
-                    let sequence = self.sequence;
-                    self.sequence += 1;
-                    return self.read(at, (next - at) as usize, sequence);
-                }
-            }
+        if self.remaining == 0 {
+            return None;
         }
-        None
+        let mut position = self.position;
+        let (captured_len, next) = loop {
+            match self.consumer.check(position)? {
+                Step::Record { captured_len, next } => break (captured_len, next),
+                Step::Padding { next } => position = next,
+            }
+        };
+        let consumer: &'b Consumer = self.consumer;
+        let offset = consumer.offset(position);
+        // SAFETY: `check` found a record here, inside the data area and published; it is not released
+        // while the batch that `'b` borrows from lives.
+        let words = unsafe { consumer.memory.read_words(offset) };
+        let (meta, verdict) = decode_header(words)?;
+        // SAFETY: as above; the record has so many bytes after its header.
+        let data = unsafe { consumer.memory.bytes(offset + HEADER_LEN, captured_len) };
+        let sequence = self.sequence;
+        self.position = next;
+        self.sequence += 1;
+        self.remaining -= 1;
+        if self.remaining == 0 {
+            self.end.set(Some(next));
+        }
+        Some(Record { meta, verdict, data, sequence })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, Some(self.remaining))
-    }
-}
-
-impl<'b> Records<'b> {
-    /// Reads the record of `len` ring bytes at `position`.
-    #[inline]
-    fn read(&self, position: u64, len: usize, sequence: u64) -> Option<Record<'b>> {
-        let consumer: &'b Consumer = self.consumer;
-        let offset = consumer.offset(position);
-        // SAFETY: `check` found a record of `len >= 32` bytes here, inside the data area, published
-        // and, while the batch that `'b` borrows from lives, not released.
-        let words = unsafe { consumer.memory.read_words(offset) };
-        let (meta, verdict) = decode_header(words)?;
-        let FirstWord::Record { captured_len } = parse_first_word(words[0]) else { return None };
-        let captured_len = captured_len.min(len - HEADER_LEN);
-        // SAFETY: as above, and `captured_len` ends inside the record.
-        let data = unsafe { consumer.memory.bytes(offset + HEADER_LEN, captured_len) };
-        Some(Record { meta, verdict, data, sequence })
     }
 }

@@ -186,11 +186,7 @@ mod real {
             // SAFETY: in bounds by the caller's word; exclusive by ownership, so `source`, which
             // somebody borrows shared, does not overlap.
             unsafe {
-                core::ptr::copy_nonoverlapping(
-                    source.as_ptr(),
-                    self.data().add(offset).as_ptr(),
-                    source.len(),
-                );
+                copy(source.as_ptr(), self.data().add(offset).as_ptr(), source.len());
             }
         }
 
@@ -223,6 +219,38 @@ mod real {
             // SAFETY: in bounds by the caller's word; zeroed at construction, so initialised; no
             // writer while the consumer owns them.
             unsafe { core::slice::from_raw_parts(self.data().add(offset).as_ptr(), len) }
+        }
+    }
+
+    /// `memcpy` with the lengths of most frames done in place: a call costs as much as the copy.
+    ///
+    /// # Safety
+    ///
+    /// As [`core::ptr::copy_nonoverlapping`].
+    #[inline]
+    unsafe fn copy(source: *const u8, target: *mut u8, len: usize) {
+        /// Two blocks that overlap in the middle, for any length from one block to two.
+        ///
+        /// # Safety
+        ///
+        /// `N <= len <= 2 * N`, and as [`core::ptr::copy_nonoverlapping`].
+        #[inline]
+        unsafe fn ends<const N: usize>(source: *const u8, target: *mut u8, len: usize) {
+            // SAFETY: both blocks lie inside `len` bytes, by the caller's word.
+            unsafe {
+                let first = source.cast::<[u8; N]>().read();
+                let last = source.add(len - N).cast::<[u8; N]>().read();
+                target.cast::<[u8; N]>().write(first);
+                target.add(len - N).cast::<[u8; N]>().write(last);
+            }
+        }
+        // SAFETY: each arm's lengths are what `ends` asks for; the rest is the caller's word.
+        unsafe {
+            match len {
+                32..=64 => ends::<32>(source, target, len),
+                65..=128 => ends::<64>(source, target, len),
+                _ => core::ptr::copy_nonoverlapping(source, target, len),
+            }
         }
     }
 

@@ -116,10 +116,10 @@ impl Producer {
     pub fn publish(&mut self) {
         if self.head != self.published {
             let shared = &self.memory.producer_page().head.0;
-            shared.records.store(self.pushed_records, Ordering::Relaxed);
-            // Release: pairs with the consumer's acquire of `bytes`, which then sees the records'
-            // bytes and a count that is no older.
-            shared.bytes.store(self.head, Ordering::Release);
+            shared.bytes.store(self.head, Ordering::Relaxed);
+            // Release: pairs with the consumer's acquire of `records`, which then sees so many
+            // records' bytes and a head that is no older.
+            shared.records.store(self.pushed_records, Ordering::Release);
             self.published = self.head;
             self.published_records = self.pushed_records;
         }

@@ -177,6 +177,27 @@ fn snaplen_cuts_over_segments_and_keeps_the_frame_length() {
 }
 
 #[test]
+fn every_length_is_copied_whole_and_nothing_beside_it() {
+    let (mut producer, mut consumer) = ring(SMALL).unwrap();
+    let frame = bytes(9, 400);
+    for len in 0..=frame.len() {
+        for cut in [0, len / 3, len] {
+            let mut meta = meta(0, len);
+            let segments = [&frame[..cut], &frame[cut..len]];
+            producer.push(&meta, u32::MAX, segments.into_iter()).unwrap();
+            meta.timestamp_ns = 1;
+            producer.push(&meta, u32::MAX, segments.into_iter()).unwrap();
+            producer.publish();
+            let batch = consumer.take(2);
+            for (number, record) in (0..).zip(&batch) {
+                assert_eq!((record.meta.timestamp_ns, record.data), (number, &frame[..len]));
+            }
+            assert_eq!(batch.len(), 2);
+        }
+    }
+}
+
+#[test]
 fn segments_that_disagree_with_the_length_cannot_write_elsewhere() {
     let (mut producer, mut consumer) = ring(SMALL).unwrap();
     let long = bytes(1, 3000);
@@ -193,8 +214,7 @@ fn segments_that_disagree_with_the_length_cannot_write_elsewhere() {
 #[test]
 fn a_panicking_segment_iterator_leaves_the_ring_as_it_was() {
     let (mut producer, mut consumer) = ring(SMALL).unwrap();
-    let mut number = 0;
-    for _ in 0..200 {
+    for number in 0..200 {
         let torn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let segments = (0..3).map(|i| if i < 2 { &[0xff; 100][..] } else { panic!("torn") });
             producer.push(&meta(number, 300), u32::MAX, segments)
@@ -205,7 +225,6 @@ fn a_panicking_segment_iterator_leaves_the_ring_as_it_was() {
         let batch = consumer.take(9);
         assert_eq!(batch.len(), 1);
         assert_frame(&batch.iter().next().unwrap(), number, 200);
-        number += 1;
     }
 }
 
@@ -240,6 +259,7 @@ fn a_leaked_batch_is_released_with_the_next() {
     assert_eq!(consumer.taken_records(), 3);
     assert_eq!(push(&mut producer, 0, 64), Err(PushError::Full));
     let batch = consumer.take(1);
+    assert_eq!(batch.len(), 1);
     assert_frame(&batch.iter().next().unwrap(), 3, 64);
     batch.release();
     assert_eq!(producer.occupancy_bytes() as u64, (records - 4) * record_len(64) as u64);
@@ -316,10 +336,10 @@ fn an_impossible_header_ends_the_ring_after_the_records_before_it() {
         // held.
         unsafe { memory_of(&consumer).write_words(3 * record_len(64), [word]) };
         let batch = consumer.take(100);
-        assert_eq!(batch.len(), 3, "{word:#x}");
-        assert_eq!(batch.iter().count(), 3);
+        assert_eq!(batch.iter().count(), 3, "{word:#x}");
         drop(batch);
         assert!(consumer.is_corrupt());
+        assert_eq!(consumer.taken_records(), 3, "what was not delivered was not taken");
         push(&mut producer, 6, 64).unwrap();
         producer.publish();
         assert!(consumer.take(100).is_empty());
@@ -344,9 +364,12 @@ fn a_header_that_changes_under_a_batch_ends_the_iteration() {
 
 #[test]
 fn an_impossible_head_is_corruption() {
-    for head in [SMALL as u64 + 8, 7, u64::MAX - 7] {
+    // Beyond the ring; no multiple of 8; more records than can lie in so many bytes.
+    for (head, records) in [(SMALL as u64 + 8, 1), (u64::MAX - 7, 1), (100, 1), (64, 3)] {
         let (_producer, mut consumer) = ring(SMALL).unwrap();
-        memory_of(&consumer).producer_page().head.0.bytes.store(head, Ordering::Release);
+        let shared = &memory_of(&consumer).producer_page().head.0;
+        shared.bytes.store(head, Ordering::Relaxed);
+        shared.records.store(records, Ordering::Release);
         assert!(consumer.take(100).is_empty(), "{head}");
         assert!(consumer.is_corrupt());
     }
