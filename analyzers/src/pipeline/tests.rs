@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, unbounded};
+use proptest::prelude::*;
 use umbra_tap::{InstanceCounters, Producer, ring};
 
 use super::*;
@@ -372,4 +373,53 @@ fn instances_together_count_what_one_alone_does() {
     }
     assert_eq!(alone.packets.observed, frames.len() as u64);
     assert_eq!(alone.flows.observed, 900);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn wild_frames_and_wild_clocks_are_counted_once(
+        bytes in prop::collection::vec((0usize..400, 0usize..60, any::<u8>()), 0..300),
+        stamps in prop::collection::vec((0usize..400, any::<u64>()), 0..20),
+        cuts in prop::collection::vec((0usize..400, 0usize..100), 0..40),
+        fraction_ppb in 0u32..1_100_000_000,
+        batch in 1usize..200,
+    ) {
+        let mut frames = traffic(60, 1_700_000_000 * SECOND, 20 * SECOND);
+        let count = frames.len();
+        for (frame, at, value) in bytes {
+            let data = &mut frames[frame % count].data;
+            let len = data.len();
+            data[at % len] = value;
+        }
+        for (frame, stamp) in stamps {
+            frames[frame % count].meta.timestamp_ns = stamp;
+        }
+        for (frame, len) in cuts {
+            frames[frame % count].data.truncate(len.max(1));
+        }
+        for frame in &mut frames {
+            frame.meta.fraction_ppb = fraction_ppb;
+        }
+        for config in [PipelineConfig::live(), PipelineConfig::offline()] {
+            let mut config = config;
+            config.flow.max_flows = 32;
+            config.flow.lone_icmp_errors = true;
+            let events = run(config, &frames, batch);
+            let total = total(&events);
+            prop_assert_eq!(total.packets.observed, count as u64);
+            prop_assert!(total.packets.estimate.is_finite());
+            prop_assert!(total.packets.ci95.iter().all(|bound| bound.is_finite()));
+            let in_flows: u64 = flows(&events).iter().map(FlowRecord::packets).sum();
+            let ip: u64 = total
+                .network
+                .iter()
+                .filter(|row| row.name.starts_with("ipv"))
+                .map(|row| row.packets)
+                .sum();
+            // Fragments that were never put together are in no flow.
+            prop_assert!(in_flows <= ip);
+        }
+    }
 }
