@@ -1,6 +1,6 @@
 //! The tap: what stands between the wire and the shadow. No DPDK, nothing of ours below it.
 //!
-//! [`sampler`] chooses frames, [`ring`] carries their copies from one worker to one shadow instance,
+//! [`sampler`] chooses frames, [`mod@ring`] carries their copies from one worker to one shadow instance,
 //! [`tap`] joins the two per burst, [`counters`] and [`snapshot`] say what became of every frame, and
 //! [`ledger`] proves that the sums agree.
 

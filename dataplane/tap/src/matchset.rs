@@ -1,8 +1,11 @@
 //! Flows, hosts and prefixes that a frame is matched against: the escalation set and the block
 //! table. Built by control, immutable, shared by `Arc`; 10⁵ entries cost a lookup what 10 do.
 //!
-//! Addresses are 128 bits, IPv4 as `::ffff:a.b.c.d`. Attackers choose what is looked up, so every set
-//! hashes with a random seed of its own.
+//! Addresses are 128 bits, IPv4 as `::ffff:a.b.c.d`. A frame without IP has MAC addresses in their
+//! place, in the low 48 bits: those match as hosts alone, never by a prefix, so that blocking `::/0`
+//! leaves ARP and LLDP through. (A MAC address `ff:ff:…`, broadcast above all, cannot be told from an
+//! IPv4 address in 255.255.0.0/16.) Attackers choose what is looked up, so every set hashes with a
+//! random seed of its own.
 
 use core::net::IpAddr;
 use foldhash::fast::RandomState;
@@ -92,7 +95,12 @@ impl MatchSet {
     #[inline]
     #[must_use]
     pub fn contains_address(&self, address: u128) -> bool {
-        let prefixes = if address >> 32 == V4_PREFIX { &self.v4 } else { &self.v6 };
+        let prefixes = match address >> 32 {
+            V4_PREFIX => &self.v4[..],
+            // A MAC address; of IPv6 only `::`, `::1` and the deprecated ::/96 look like that.
+            0..V4_PREFIX => &[],
+            _ => &self.v6[..],
+        };
         self.hosts.contains(&address)
             || prefixes.iter().any(|set| set.networks.contains(&(address & set.mask)))
     }
@@ -240,9 +248,19 @@ mod tests {
         for address in ["0.0.0.0", "255.255.255.255", "10.1.2.3"] {
             assert!(v4.contains_address(bits(address)) && !v6.contains_address(bits(address)));
         }
-        for address in ["::", "::1", "2001:db8::1", "ffff::", "::1:0:0"] {
+        for address in ["2001:db8::1", "fe80::1", "ff02::1", "0:0:0:0:1::"] {
             assert!(!v4.contains_address(bits(address)) && v6.contains_address(bits(address)));
         }
+    }
+
+    #[test]
+    fn a_mac_address_matches_as_a_host_and_by_no_prefix() {
+        let mac = 0x0242_ac11_0002u128;
+        let mut builder = MatchSet::builder();
+        builder.prefix(ip("::"), 0).unwrap().prefix(ip("0.0.0.0"), 0).unwrap();
+        assert!(!builder.clone().build().contains(0, mac, mac + 1));
+        builder.host_bits(mac);
+        assert!(builder.build().contains(0, mac + 1, mac));
     }
 
     #[test]
@@ -302,6 +320,9 @@ mod tests {
 
     /// The definition: compare bit by bit from the front, within the family.
     fn in_prefix(address: IpAddr, (network, len): (IpAddr, u8)) -> bool {
+        if matches!(address, IpAddr::V6(v6) if v6.to_bits() >> 48 == 0) && len < 128 {
+            return false;
+        }
         let (x, y, width) = match (address.to_canonical(), network) {
             (IpAddr::V4(x), IpAddr::V4(y)) => (u128::from(x.to_bits()), y.to_bits().into(), 32),
             (IpAddr::V6(x), IpAddr::V6(y)) => (x.to_bits(), y.to_bits(), 128),

@@ -9,6 +9,28 @@
 //! index, over bytes instead of slots as in the BipBuffer: a record never wraps, what is left before
 //! the end is padding.
 //!
+//! ```
+//! use umbra_tap::{Checksum, Direction, RecordMeta, Verdict, ring};
+//!
+//! let (mut producer, mut consumer) = ring(1 << 16)?;
+//! let frame = [0u8; 60];
+//! let meta = RecordMeta {
+//!     timestamp_ns: 0, frame_len: 60, flow_hash: 0, fraction_ppb: 1_000_000_000, wire: 0,
+//!     direction: Direction::AtoB, ip_checksum: Checksum::Unknown,
+//!     l4_checksum: Checksum::Unknown, escalated: false, epoch: 0,
+//! };
+//! let slot = producer.push(&meta, u32::MAX, [&frame[..]].into_iter()).expect("an empty ring");
+//! producer.set_verdict(slot, Verdict::Forwarded);
+//! producer.publish();
+//!
+//! let batch = consumer.take(256);
+//! for record in &batch {
+//!     assert_eq!((record.data, record.verdict), (&frame[..], Verdict::Forwarded));
+//! }
+//! batch.release();
+//! # Ok::<(), umbra_tap::RingError>(())
+//! ```
+//!
 //! # Memory
 //!
 //! One allocation, aligned to 4096, of `8192 + capacity` bytes, offsets only, so that the same bytes

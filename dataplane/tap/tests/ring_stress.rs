@@ -6,7 +6,9 @@ use umbra_tap::{
     Checksum, Consumer, Direction, Producer, PushError, RecordMeta, SnapshotCell, Verdict, ring,
 };
 
-const RECORDS: u64 = 1_500_000;
+/// Through the small ring, where every few records are a hand-over, and through the large one.
+const FEW: u64 = 100_000;
+const MANY: u64 = 1_500_000;
 const LARGEST_FRAME: usize = 9000;
 
 /// SplitMix64: numbers, lengths and contents follow from a record's number on both sides.
@@ -51,11 +53,11 @@ fn verdict_of(number: u64) -> Verdict {
 }
 
 /// Bursts of 1 to 32 records, published together; waits when full, so that nothing is lost.
-fn produce(mut producer: Producer) -> Producer {
+fn produce(mut producer: Producer, records: u64) -> Producer {
     let noise = noise();
     let mut number = 0;
-    while number < RECORDS {
-        let end = RECORDS.min(number + 1 + mix(number) % 32);
+    while number < records {
+        let end = records.min(number + 1 + mix(number) % 32);
         let mut slots = [None; 32];
         let mut pushed = 0;
         while number < end {
@@ -82,10 +84,10 @@ fn produce(mut producer: Producer) -> Producer {
     producer
 }
 
-fn consume(mut consumer: Consumer) -> Consumer {
+fn consume(mut consumer: Consumer, records: u64) -> Consumer {
     let noise = noise();
     let mut expected = 0;
-    while expected < RECORDS {
+    while expected < records {
         let batch = consumer.take(1 + (mix(expected) % 64) as usize);
         if batch.is_empty() {
             drop(batch);
@@ -108,15 +110,15 @@ fn consume(mut consumer: Consumer) -> Consumer {
 
 #[test]
 fn every_record_arrives_whole_and_in_order() {
-    for capacity in [1 << 15, 1 << 20] {
+    for (capacity, records) in [(1 << 15, FEW), (1 << 22, MANY)] {
         let (producer, consumer) = ring(capacity).unwrap();
-        let producer = thread::spawn(move || produce(producer));
-        let consumer = thread::spawn(move || consume(consumer));
+        let producer = thread::spawn(move || produce(producer, records));
+        let consumer = thread::spawn(move || consume(consumer, records));
         // Both halves come back, so that the memory is freed after both threads have ended.
         let (producer, consumer) = (producer.join().unwrap(), consumer.join().unwrap());
-        assert_eq!(producer.published_records(), RECORDS);
-        assert_eq!(consumer.published_records(), RECORDS);
-        assert_eq!(consumer.taken_records(), RECORDS);
+        assert_eq!(producer.published_records(), records);
+        assert_eq!(consumer.published_records(), records);
+        assert_eq!(consumer.taken_records(), records);
         assert_eq!(consumer.occupancy_bytes(), 0);
         assert!(!producer.is_corrupt() && !consumer.is_corrupt());
     }
@@ -129,7 +131,7 @@ fn drops_are_counted_and_what_arrives_is_what_was_enqueued() {
     let worker = thread::spawn(move || {
         let noise = noise();
         let mut full = 0u64;
-        for number in 0..RECORDS {
+        for number in 0..MANY {
             let frame = frame_of(&noise, number);
             full += u64::from(
                 producer.push(&meta_of(number, frame), 128, [frame].into_iter()).is_err(),
@@ -160,7 +162,7 @@ fn drops_are_counted_and_what_arrives_is_what_was_enqueued() {
         }
     }
     let (producer, full) = worker.join().unwrap();
-    assert_eq!(producer.published_records() + full, RECORDS);
+    assert_eq!(producer.published_records() + full, MANY);
     assert_eq!(consumer.taken_records(), producer.published_records());
 }
 

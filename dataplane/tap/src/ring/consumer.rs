@@ -9,6 +9,11 @@ use core::marker::PhantomData;
 /// The reading half: owned by one shadow instance. Send, not Sync, not Clone.
 ///
 /// Dropping it tells the producer that nobody reads any more.
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<umbra_tap::Consumer>();
+/// ```
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Consumer {

@@ -19,6 +19,11 @@ pub struct Slot {
 /// The writing half: owned by one worker. Send, not Sync, not Clone.
 ///
 /// Dropping it publishes what was pushed and tells the consumer that nothing will follow.
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<umbra_tap::Producer>();
+/// ```
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Producer {

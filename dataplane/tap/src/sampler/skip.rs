@@ -25,7 +25,7 @@ const NEVER: u64 = u64::MAX / 2;
 /// Cell i of a digit's table: threshold in the upper 58 bits, alias in the lower 6.
 type Digit = [u64; BASE];
 
-/// The draw for one percentage: up to 7 tables of 512 bytes. It takes some microseconds to build, so
+/// The draw for one percentage: up to 6 tables of 512 bytes. It takes some microseconds to build, so
 /// control builds it and workers share it.
 #[derive(Clone, Debug)]
 pub struct GeometricTable {
