@@ -73,7 +73,7 @@ pub(crate) fn ipv4(
     let mut header = vec![0x45, 0];
     header.extend((20 + content.len() as u16).to_be_bytes());
     header.extend(id.to_be_bytes());
-    header.extend((offset / 8 | u16::from(more) << 13).to_be_bytes());
+    header.extend(((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
     header.extend([64, protocol, 0, 0]);
     header.extend(src);
     header.extend(dst);

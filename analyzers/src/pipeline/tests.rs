@@ -309,20 +309,19 @@ fn every_record_of_several_rings_is_accounted_for_at_every_snapshot() {
     let frames = traffic(400, SECOND, 20 * SECOND);
     let mut pushed = [0u64; 3];
     for (i, chunk) in frames.chunks(50).enumerate() {
-        // Taken is read before what was pushed is known to have been published, and after.
         let at = i % 3;
         push(&mut rig.rings[at].0, chunk);
         pushed[at] += chunk.len() as u64;
-        for ring in 0..3 {
+        for (ring, pushed) in pushed.iter().enumerate() {
             let consumed = rig.consumed(ring);
-            assert!(consumed.taken <= pushed[ring]);
+            assert!(consumed.taken <= *pushed);
             assert!(consumed.in_hand() >= 0);
         }
     }
-    for ring in 0..3 {
-        wait("the rings to be empty", || rig.consumed(ring).analysed == pushed[ring]);
+    for (ring, pushed) in pushed.iter().enumerate() {
+        wait("the rings to be empty", || rig.consumed(ring).analysed == *pushed);
         let consumed = rig.consumed(ring);
-        assert_eq!((consumed.taken, consumed.in_hand()), (pushed[ring], 0));
+        assert_eq!((consumed.taken, consumed.in_hand()), (*pushed, 0));
         assert_eq!((consumed.discarded, consumed.lost_in_crash), (0, 0));
     }
     let events = rig.drain();

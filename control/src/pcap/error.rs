@@ -1,7 +1,6 @@
 //! What can be wrong with a capture file, each with the byte where it is wrong.
 
 use std::io;
-use std::path::PathBuf;
 
 /// Compressed containers that are recognised by their magic and not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +40,10 @@ impl Compression {
 /// Messages are complete sentences' worth without the file's name, which the caller knows.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    #[error("cannot open {}: {source}", path.display())]
-    Open { path: PathBuf, source: io::Error },
-    #[error("{} is a directory: name a pcap or pcapng file", path.display())]
-    Directory { path: PathBuf },
+    #[error("cannot be opened: {0}")]
+    Open(#[source] io::Error),
+    #[error("is a directory: name a pcap or pcapng file")]
+    Directory,
     #[error("at byte {offset}: reading failed: {source}")]
     Io { offset: u64, source: io::Error },
     #[error(
@@ -99,8 +98,8 @@ impl CaptureError {
     /// The byte at which the trouble is; 0 where the file could not be begun.
     pub fn offset(&self) -> u64 {
         match self {
-            Self::Open { .. }
-            | Self::Directory { .. }
+            Self::Open(_)
+            | Self::Directory
             | Self::Empty
             | Self::Compressed(_)
             | Self::NotACapture { .. } => 0,

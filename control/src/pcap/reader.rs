@@ -86,10 +86,9 @@ impl CaptureReader<File> {
     /// # Errors
     /// When the file cannot be opened, is empty, compressed, or begins with no known magic.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        let file = File::open(path)
-            .map_err(|source| CaptureError::Open { path: path.to_owned(), source })?;
+        let file = File::open(path).map_err(CaptureError::Open)?;
         if file.metadata().is_ok_and(|meta| meta.is_dir()) {
-            return Err(CaptureError::Directory { path: path.to_owned() });
+            return Err(CaptureError::Directory);
         }
         Self::new(file)
     }

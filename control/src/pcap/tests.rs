@@ -265,7 +265,9 @@ fn pcapng_section_of_another_version_is_passed_over() {
 #[test]
 fn pcapng_timestamp_resolutions_are_exact() {
     let ticks = 1_700_000_000_123_456_789_u64;
-    let cases: &[(&str, Option<u8>, Option<i64>, u64, u64)] = &[
+    /// Name, if_tsresol, if_tsoffset, ticks in the file, nanoseconds since the epoch.
+    type Case = (&'static str, Option<u8>, Option<i64>, u64, u64);
+    let cases: &[Case] = &[
         ("default: microseconds", None, None, 1_700_000_000_123_456, 1_700_000_000_123_456_000),
         ("nanoseconds", Some(9), None, ticks, ticks),
         ("seconds", Some(0), None, 1_700_000_000, 1_700_000_000_000_000_000),
@@ -703,13 +705,12 @@ fn failing_source_is_reported_with_its_offset() {
 }
 
 #[test]
-fn missing_file_and_directory_are_named() {
+fn missing_file_and_directory_are_errors_of_their_own() {
     let directory = tempfile::tempdir().expect("temporary directory");
-    let missing = directory.path().join("missing.pcap");
-    let error = CaptureReader::open(&missing).expect_err("there is none");
-    assert!(error.to_string().starts_with(&format!("cannot open {}: ", missing.display())));
+    let error = CaptureReader::open(&directory.path().join("missing.pcap")).expect_err("none");
+    assert!(error.to_string().starts_with("cannot be opened: "), "{error}");
     let error = CaptureReader::open(directory.path()).expect_err("a directory");
-    assert!(error.to_string().contains("is a directory: name a pcap or pcapng file"));
+    assert_eq!(error.to_string(), "is a directory: name a pcap or pcapng file");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub fn main(args: &ReplayArgs) -> Outcome {
     let manifest = args.manifest.as_deref().map(load).transpose()?;
     let mut options = options(args, manifest.as_ref())?;
     let eve = eve_path(args, manifest.as_ref());
+    warn_of_older_events(&eve);
     let writer = EveWriter::append(&eve)
         .with_context(|| format!("cannot write {}", eve.display()))
         .map_err(Failure::failed)?;
@@ -50,6 +51,17 @@ pub fn main(args: &ReplayArgs) -> Outcome {
     judge(&report)
 }
 
+/// As Suricata does, a replay appends; who did not mean to should know.
+fn warn_of_older_events(eve: &Path) {
+    if let Ok(there) = std::fs::metadata(eve)
+        && there.is_file()
+        && there.len() > 0
+    {
+        let (name, len) = (eve.display(), there.len());
+        log::warn!("{name} holds {len} bytes of older events: new ones are appended");
+    }
+}
+
 /// Says what is odd about the capture, and fails where it is damaged.
 fn judge(report: &super::ReplayReport) -> Outcome {
     let name = report.capture.display();
@@ -58,22 +70,29 @@ fn judge(report: &super::ReplayReport) -> Outcome {
     }
     for link in report.links.iter().filter(|link| !link.is_decoded()) {
         log::warn!(
-            "{name}: {} frames have link type {}, which is not decoded: they are counted and nothing more",
-            link.frames,
+            "{name}: {} with link type {}, which is not decoded: counted and nothing more",
+            frames(link.frames),
             link.link_type
         );
     }
     match report.end.error() {
         None => Ok(()),
         Some(error) if error.is_truncation() => {
-            log::warn!("{name}: {error}; the {} frames in front were analysed", report.frames);
+            log::warn!(
+                "{name}: {error}; analysed what is in front of it ({})",
+                frames(report.frames)
+            );
             Ok(())
         }
         Some(error) => Err(Failure::failed(anyhow!(
-            "{name}: {error}; the {} frames in front were analysed",
-            report.frames
+            "{name}: {error}; analysed what is in front of it ({})",
+            frames(report.frames)
         ))),
     }
+}
+
+fn frames(count: u64) -> String {
+    if count == 1 { "1 frame".to_owned() } else { format!("{count} frames") }
 }
 
 /// Rules are warned of and passed over, so that captures can be replayed with the command lines that
@@ -86,6 +105,9 @@ fn refuse_what_is_not_built(args: &ReplayArgs) -> Outcome {
         if given {
             return Err(Failure::usage(anyhow!("not built yet: {option}; leave the option out")));
         }
+    }
+    if args.cache.is_some() {
+        log::warn!("not built yet: --cache (the signature engine): there is nothing to keep");
     }
     if args.rules.is_empty() {
         return Ok(());

@@ -253,10 +253,11 @@ impl<'s> Replay<'s> {
     fn finish(&mut self) -> Result<PipelineSummary, ReplayError> {
         self.flush()?;
         self.tick()?;
+        let end = Timestamp(self.clock_ns);
         let mut all = PipelineSummary::default();
         for instance in &mut self.instances {
             contain(instance, |Instance { pipeline, context, .. }| {
-                pipeline.finish(self.sink, context);
+                pipeline.finish_at(end, self.sink, context);
             })?;
             all.merge(&instance.pipeline.summary());
         }
