@@ -1,9 +1,9 @@
 //! Paired comparisons: median of ratios and its bootstrap interval.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A ratio with its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Estimate {
     /// Median of the paired ratios.
     pub(crate) median: f64,
