@@ -1,210 +1,254 @@
-//! The device under test: umbra's own worker over two virtual ports, in a process of its own,
-//! because EAL starts once per process.
+//! The device under test: umbra's own workers on a rig, in a process of its own, because EAL starts
+//! once per process. It reads a [`Plan`] from its standard input and prints a [`Report`].
 
-use std::process::Command;
+mod wire;
+
+use std::io::BufRead;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use crossbeam::channel::unbounded;
-use serde::{Deserialize, Serialize};
 use umbra_dpdk::{Eal, tsc};
 use umbra_forward::clock::TscClock;
 use umbra_forward::dpdk_io::DpdkIo;
 use umbra_forward::hashing::WireHasher;
 use umbra_forward::idle::Poll;
 use umbra_forward::knobs::{KnobBoard, Knobs, TapKnobs};
-use umbra_forward::shared::{Layout, WorkerShared};
-use umbra_forward::wiring::{WireSpec, WiringOptions, wire_up};
+use umbra_forward::shared::{Layout, WorkerShared, WorkerSnapshot};
 use umbra_forward::{TapConfig, Worker, WorkerLinks};
-use umbra_tap::{Distribute, GeometricTable, MatchSet, Percentage, Select, TapSettings};
+use umbra_tap::{
+    DirectionCounters, Distribute, GeometricTable, MatchSet, Percentage, Select, TapCounters,
+    TapSettings,
+};
 use umbra_wire::{KeyOptions, SymmetricHash};
 
-/// What is measured.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct DutArgs {
-    /// Sampled percentage; without it the shadow is off
-    #[arg(long)]
-    pub(crate) percentage: Option<f64>,
-    /// What is sampled: flow, host or packet
-    #[arg(long, default_value = "packet")]
-    pub(crate) select: String,
-    /// Frames per burst
-    #[arg(long, default_value_t = 32)]
-    pub(crate) burst: u16,
-    /// Mbufs that each core keeps to itself
-    #[arg(long, default_value_t = 250)]
-    pub(crate) mbuf_cache: u32,
-    /// Mbufs in the pool
-    #[arg(long, default_value_t = 16_383)]
-    pub(crate) mbufs: u32,
-    /// Rx and tx descriptors
-    #[arg(long, default_value_t = 512)]
-    pub(crate) descriptors: u16,
-    /// Seconds that are measured
-    #[arg(long, default_value_t = 1.0)]
-    pub(crate) seconds: f64,
-    /// Core of the worker
-    #[arg(long, default_value_t = 1)]
-    pub(crate) core: u16,
-    /// Core of the consumer and of everything else
-    #[arg(long, default_value_t = 0)]
-    pub(crate) other_core: u16,
+use crate::consumer::Consumers;
+use crate::preflight;
+use crate::rewrite::RewritingIo;
+use crate::session::{Dut, Memory, Plan, Report, Setting, Shadow, Window};
+
+/// Between a change of settings and the window: the worker takes them within a millisecond, caches
+/// and rings settle.
+const SETTLE: Duration = Duration::from_millis(20);
+/// Rounds that may be thrown away for stolen time.
+const REPEATS_MAX: usize = 20;
+
+/// EAL arguments of a device under test, cores included.
+pub(crate) fn eal_args(dut: &Dut) -> Vec<String> {
+    // The main lcore is an extra one on the other core, as in `umbra run`.
+    let mut lcores = format!("100@{}", dut.other_core);
+    for (i, core) in dut.cores.iter().enumerate() {
+        lcores += &format!(",{}@{core}", i + 1);
+    }
+    let mut args = vec![format!("--lcores={lcores}"), "--main-lcore=100".into()];
+    args.extend(shared_eal_args(dut, &format!("umbra-bench-{}", std::process::id())));
+    args
 }
 
-/// What one run says.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct DutResult {
-    /// Received packets per second, both directions together.
-    pub(crate) pps: f64,
-    /// TSC cycles per packet.
-    pub(crate) cycles_per_packet: f64,
-    /// Packets that the consumer took.
-    pub(crate) mirrored: u64,
-    /// Packets that found the ring full.
-    pub(crate) ring_full: u64,
+/// The part of it that a peer is given too.
+pub(crate) fn shared_eal_args(dut: &Dut, prefix: &str) -> Vec<String> {
+    let mut args = vec!["--no-telemetry".to_owned()];
+    if !dut.rig.wants_pci() {
+        args.push("--no-pci".into());
+    }
+    match dut.memory {
+        Memory::Small(mib) => {
+            args.extend(["--no-huge".into(), "-m".into(), mib.to_string()]);
+            args.push(format!("--file-prefix={prefix}"));
+        }
+        Memory::Huge(mib) => {
+            args.extend(["--in-memory".into(), "-m".into(), mib.to_string()]);
+        }
+    }
+    for wire in 0..dut.wires {
+        args.extend(dut.rig.devices(wire));
+    }
+    args
 }
 
-/// EAL arguments that testpmd gets too, cores aside.
-pub(crate) fn eal_common(prefix: &str) -> Vec<String> {
-    [
-        "--no-huge",
-        "--no-pci",
-        "-m",
-        "512",
-        "--no-telemetry",
-        &format!("--file-prefix={prefix}"),
-        "--vdev=net_null0",
-        "--vdev=net_null1",
-    ]
-    .map(str::to_owned)
-    .to_vec()
-}
-
-/// Runs in the child process: forwards between two net_null ports and prints a [`DutResult`].
-pub(crate) fn run(args: &DutArgs) -> Result<()> {
-    let mut eal_args = vec![
-        format!("--lcores={}@{},{}@{}", 100, args.other_core, args.core, args.core),
-        "--main-lcore=100".to_owned(),
-    ];
-    eal_args.extend(eal_common(&format!("umbra-bench-{}", std::process::id())));
-    let eal = Eal::init(&eal_args)?;
-    let spec = WireSpec {
-        name: "bench".to_owned(),
-        a: "net_null0".to_owned(),
-        b: "net_null1".to_owned(),
-        mtu_bytes: 1500,
-        rx_descriptors: Some(args.descriptors),
-        tx_descriptors: Some(args.descriptors),
-        queues: Some(1),
-        mbufs: Some(args.mbufs),
-        mbuf_cache: Some(args.mbuf_cache),
-        promiscuous: true,
-        propagate_link: false,
-        tx_retries: 4,
-        numa_node: None,
-    };
-    let options = WiringOptions {
-        workers: 1,
-        adaptive: false,
-        burst: args.burst,
-        vdevs: Vec::new(),
-        rss_key: Vec::new(),
-    };
-    let mut wiring = wire_up(&eal, &[spec], &options)?;
-    let lanes = wiring.workers.remove(0);
-    let select = match args.select.as_str() {
+fn settings_of(shadow: Option<&Shadow>, epoch: u16) -> Result<TapSettings> {
+    let select = match shadow.map_or("flow", |s| s.select.as_str()) {
         "flow" => Select::Flow,
         "host" => Select::Host,
         "packet" => Select::Packet,
         other => bail!("select = {other:?}; legal: flow, host, packet"),
     };
-    let settings = TapSettings {
-        enabled: args.percentage.is_some(),
-        gaps: Arc::new(GeometricTable::new(Percentage::try_from(args.percentage.unwrap_or(0.0))?)),
+    Ok(TapSettings {
+        enabled: shadow.is_some(),
+        gaps: Arc::new(GeometricTable::new(Percentage::try_from(
+            shadow.map_or(0.0, |s| s.percentage),
+        )?)),
         select,
         distribute: Distribute::Shard,
         snaplen: u32::MAX,
         escalation: Arc::new(MatchSet::default()),
-        epoch: 0,
-    };
-    let hasher = WireHasher::new(SymmetricHash::from_os_entropy(), KeyOptions::default());
-    let board = KnobBoard::new(Knobs {
+        epoch,
+    })
+}
+
+/// The running workers and what is needed to steer them.
+struct Running {
+    board: Arc<KnobBoard>,
+    knobs: Knobs,
+    shared: Vec<Arc<WorkerShared>>,
+    consumers: Consumers,
+    epoch: u16,
+}
+
+impl Running {
+    fn apply(&mut self, setting: &Setting) -> Result<()> {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.knobs.taps[0].settings = settings_of(setting.shadow.as_ref(), self.epoch)?;
+        self.consumers.set(setting.consumer);
+        let (version, _) = self.board.publish(self.knobs.clone());
+        let start = Instant::now();
+        while self.shared.iter().any(|s| s.snapshot().knobs_version < version) {
+            if start.elapsed() > Duration::from_secs(5) {
+                bail!("a worker does not take its settings");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(SETTLE);
+        Ok(())
+    }
+
+    fn window(&self, window_s: f64) -> Window {
+        let before: Vec<_> = self.shared.iter().map(|s| s.snapshot()).collect();
+        let taken = self.consumers.taken();
+        std::thread::sleep(Duration::from_secs_f64(window_s));
+        let after: Vec<_> = self.shared.iter().map(|s| s.snapshot()).collect();
+        let mut window = Window { taken: self.consumers.taken() - taken, ..Window::default() };
+        for (before, after) in before.iter().zip(&after) {
+            let lanes = lanes(after) - lanes(before);
+            let tap = tap(after) - tap(before);
+            window.packets += lanes.rx;
+            window.cycles += after.tsc - before.tsc;
+            window.tx += lanes.tx;
+            window.lost += lanes.rx - lanes.tx;
+            window.selected += lanes.selected;
+            window.enqueued += tap.enqueued;
+            window.ring_full += tap.ring_full;
+            window.rx_bursts += after.worker.rx_bursts - before.worker.rx_bursts;
+        }
+        window
+    }
+}
+
+fn lanes(snapshot: &WorkerSnapshot) -> DirectionCounters {
+    snapshot.lanes.iter().copied().sum()
+}
+
+fn tap(snapshot: &WorkerSnapshot) -> TapCounters {
+    snapshot.taps.iter().flatten().map(|slot| slot.counters).sum()
+}
+
+/// Runs in the child process.
+pub(crate) fn main() -> Result<()> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    let plan: Plan = serde_json::from_str(&line).context("no plan on the standard input")?;
+    println!("{}", serde_json::to_string(&run(&plan)?)?);
+    Ok(())
+}
+
+fn run(plan: &Plan) -> Result<Report> {
+    let dut = &plan.dut;
+    let eal = Eal::init(&eal_args(dut))?;
+    let (mut wired, keep) = wire::wire_up(&eal, dut)?;
+    let seed = SymmetricHash::from_os_entropy();
+    let hasher = WireHasher::new(seed, KeyOptions::default());
+    let settings = settings_of(None, 0)?;
+    let knobs = Knobs {
         taps: vec![TapKnobs { settings, hasher: hasher.clone() }],
         block: Arc::new(MatchSet::default()),
         hasher,
         clock: TscClock::calibrate(eal.tsc_hz(), tsc),
-    });
-    let shared = Arc::new(WorkerShared::new(Layout { lanes: lanes.queues.len(), taps: vec![1] }));
-    let (_commands, commands) = unbounded();
-    let (events, _events) = unbounded();
-    let (displaced, _displaced) = unbounded();
-    let links = WorkerLinks { shared: Arc::clone(&shared), board, commands, events, displaced };
-    let io = DpdkIo::new(lanes.queues, args.burst);
-    let tap = TapConfig { instances: 1, seed: 1 };
-    let mut worker = Worker::new(io, lanes.configs, &[tap], links, Poll::Busy, tsc);
-    let (producer, mut consumer) = umbra_tap::ring(1 << 22)?;
-    worker.attach(0, 0, 1, producer);
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopping = Arc::clone(&stop);
-    let taken = std::thread::spawn(move || {
-        // Backs off when idle, as a shadow instance does: a spinning thread would take from the
-        // worker what two hardware threads of a core share.
-        while !stopping.load(Ordering::Relaxed) {
-            if consumer.take(256).is_empty() {
-                std::thread::sleep(Duration::from_micros(50));
-            }
-        }
-        consumer.taken_records()
-    });
-    let handle = eal.launch(u32::from(args.core), move || worker.run())?;
-    std::thread::sleep(Duration::from_millis(300));
-    let before = shared.snapshot();
-    std::thread::sleep(Duration::from_secs_f64(args.seconds));
-    let after = shared.snapshot();
-    shared.stop();
-    let io = handle.join().map_err(|p| anyhow::anyhow!("{p}"))?;
-    stop.store(true, Ordering::Relaxed);
-    let mirrored = taken.join().unwrap_or_default();
-    drop(io);
-    drop(wiring);
-    let packets =
-        |s: &umbra_forward::shared::WorkerSnapshot| s.lanes.iter().map(|lane| lane.rx).sum::<u64>();
-    let count = packets(&after) - packets(&before);
-    let cycles = after.tsc - before.tsc;
-    let result = DutResult {
-        pps: count as f64 * eal.tsc_hz() as f64 / cycles as f64,
-        cycles_per_packet: cycles as f64 / count.max(1) as f64,
-        mirrored,
-        ring_full: after.taps[0][0].counters.ring_full,
     };
-    println!("{}", serde_json::to_string(&result)?);
-    Ok(())
+    let board = KnobBoard::new(knobs.clone());
+    let mut shared = Vec::new();
+    let mut handles = Vec::new();
+    let mut rings = Vec::new();
+    for (i, &core) in dut.cores.iter().enumerate() {
+        let lanes = std::mem::take(&mut wired[i]);
+        let counters = Arc::new(WorkerShared::new(Layout {
+            lanes: lanes.queues.len(),
+            taps: vec![dut.instances],
+        }));
+        let (_commands, commands) = unbounded();
+        let (events, _events) = unbounded();
+        let (displaced, _displaced) = unbounded();
+        let links = WorkerLinks {
+            shared: Arc::clone(&counters),
+            board: Arc::clone(&board),
+            commands,
+            events,
+            displaced,
+        };
+        let io = RewritingIo::new(DpdkIo::new(lanes.queues, dut.burst), dut.rewrite_flows);
+        let tap = TapConfig { instances: dut.instances, seed: 1 };
+        let mut worker = Worker::new(io, lanes.configs, &[tap], links, Poll::Busy, tsc);
+        for instance in 0..dut.instances {
+            let (producer, consumer) = umbra_tap::ring(dut.ring_bytes)?;
+            worker.attach(0, instance, 1 + (i * dut.instances + instance) as u64, producer);
+            rings.push(consumer);
+        }
+        let lcore = i as u32 + 1;
+        let handle = eal
+            .launch(lcore, move || worker.run().into_inner())
+            .with_context(|| format!("worker on core {core}"))?;
+        handles.push(handle);
+        shared.push(counters);
+    }
+    let consumers = Consumers::start(rings, dut.other_core);
+    let mut running = Running { board, knobs, shared, consumers, epoch: 0 };
+    std::thread::sleep(Duration::from_millis(200));
+    let (windows, repeated) = measure(plan, &mut running)?;
+    running.shared.iter().for_each(|s| s.stop());
+    let mut residuals = [0i64; 2];
+    let mut ios = Vec::new();
+    for (handle, shared) in handles.into_iter().zip(&running.shared) {
+        ios.push(handle.join().map_err(|p| anyhow::anyhow!("{p}"))?);
+        let snapshot = shared.snapshot();
+        let (lanes, tap) = (lanes(&snapshot), tap(&snapshot));
+        let gone = lanes.tx + lanes.tx_full + lanes.tx_invalid + lanes.link_down + lanes.blocked;
+        residuals[0] += lanes.rx as i64 - gone as i64;
+        let offered = tap.enqueued + tap.ring_full + tap.oversize + tap.no_instance;
+        residuals[1] += lanes.selected as i64 - offered as i64;
+    }
+    running.consumers.stop();
+    drop(ios);
+    drop(keep);
+    Ok(Report { tsc_hz: eal.tsc_hz(), windows, residuals, repeated })
 }
 
-/// Runs the device under test in a process of its own.
-pub(crate) fn measure(args: &DutArgs) -> Result<DutResult> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("dut");
-    if let Some(p) = args.percentage {
-        command.arg(format!("--percentage={p}"));
+fn measure(plan: &Plan, running: &mut Running) -> Result<(Vec<Vec<Window>>, usize)> {
+    let count = plan.settings.len();
+    let mut windows = vec![Vec::new(); count];
+    let mut repeated = 0;
+    while windows[0].len() < plan.rounds {
+        let backwards = windows[0].len() % 2 == 1;
+        let before = preflight::steal_and_total_jiffies();
+        let mut round = vec![Window::default(); count];
+        for place in 0..count {
+            let i = if backwards { count - 1 - place } else { place };
+            running.apply(&plan.settings[i])?;
+            round[i] = running.window(plan.window_s);
+        }
+        let stolen = preflight::steal_percent_since(before);
+        if stolen > plan.steal_percent_max {
+            repeated += 1;
+            if repeated > REPEATS_MAX {
+                bail!(
+                    "{REPEATS_MAX} rounds had more than {} % of stolen time: measure later",
+                    plan.steal_percent_max
+                );
+            }
+            continue;
+        }
+        for (all, window) in windows.iter_mut().zip(round) {
+            all.push(window);
+        }
     }
-    command
-        .arg(format!("--select={}", args.select))
-        .arg(format!("--burst={}", args.burst))
-        .arg(format!("--mbuf-cache={}", args.mbuf_cache))
-        .arg(format!("--mbufs={}", args.mbufs))
-        .arg(format!("--descriptors={}", args.descriptors))
-        .arg(format!("--seconds={}", args.seconds))
-        .arg(format!("--core={}", args.core))
-        .arg(format!("--other-core={}", args.other_core));
-    let output = command.output()?;
-    if !output.status.success() {
-        bail!("the device under test failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().last().context("the device under test said nothing")?;
-    serde_json::from_str(line).with_context(|| format!("not a result: {line}"))
+    Ok((windows, repeated))
 }

@@ -13,6 +13,13 @@ pub struct DpdkBatch {
     trust_nic_hash: bool,
 }
 
+impl DpdkBatch {
+    /// The mbufs, for rigs that prepare what has just been received.
+    pub fn frames_mut(&mut self) -> &mut [Mbuf] {
+        self.burst.as_mut_slice()
+    }
+}
+
 /// A borrowed mbuf.
 #[derive(Debug, Clone, Copy)]
 pub struct MbufRef<'a> {
