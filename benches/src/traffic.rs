@@ -136,8 +136,9 @@ pub(crate) fn flow_frame(flow: u32, size: u16, back: bool) -> Vec<u8> {
 /// Frames of a classic pcap file.
 fn read_capture(file: &Path) -> Result<Vec<Vec<u8>>> {
     let open = File::open(file).with_context(|| format!("cannot open the capture {file:?}"))?;
-    let mut reader = PcapReader::new(BufReader::new(open))
-        .with_context(|| format!("{file:?} is not a classic pcap file (editcap -F pcap makes one)"))?;
+    let mut reader = PcapReader::new(BufReader::new(open)).with_context(|| {
+        format!("{file:?} is not a classic pcap file (editcap -F pcap makes one)")
+    })?;
     if reader.header().datalink != pcap_file::DataLink::ETHERNET {
         bail!("{file:?} holds {:?} frames; only Ethernet can be sent", reader.header().datalink);
     }

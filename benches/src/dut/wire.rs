@@ -95,13 +95,13 @@ fn by_hand(eal: &Eal, dut: &Dut) -> Result<(Vec<WorkerLanes>, (Mempool, Keep))> 
                 })
                 .collect::<Result<_>>()?
         }
-        (_, Some(names)) => names
-            .iter()
-            .map(|name| Ok(Port::by_name(eal, name)?))
-            .collect::<Result<_>>()?,
+        (_, Some(names)) => {
+            names.iter().map(|name| Ok(Port::by_name(eal, name)?)).collect::<Result<_>>()?
+        }
         _ => bail!("the rig has no ports"),
     };
-    let config = PortConfig { rx_desc: dut.descriptors, tx_desc: dut.descriptors, ..PortConfig::default() };
+    let config =
+        PortConfig { rx_desc: dut.descriptors, tx_desc: dut.descriptors, ..PortConfig::default() };
     let mut started = ports
         .into_iter()
         .map(|port| Ok(port.configure(&config, std::slice::from_ref(&pool))?.start()?))

@@ -80,6 +80,31 @@ impl TapBatch for DpdkBatch {
     fn frame(&self, index: usize) -> MbufRef<'_> {
         MbufRef { mbuf: &self.burst.as_slice()[index], trust_nic_hash: self.trust_nic_hash }
     }
+
+    #[inline]
+    fn head(&self, index: usize) -> &[u8] {
+        self.burst.as_slice()[index].data()
+    }
+
+    #[inline]
+    fn may_have_nic_hash(&self) -> bool {
+        self.trust_nic_hash
+    }
+
+    #[inline]
+    fn nic_hashes(&self, out: &mut [u32; MAX_BURST]) -> bool {
+        self.trust_nic_hash && Mbuf::rss_hashes(self.burst.as_slice(), out)
+    }
+
+    #[inline]
+    fn prefetch_heads(&self) {
+        self.burst.as_slice().iter().for_each(Mbuf::prefetch_head);
+    }
+
+    #[inline]
+    fn prefetch(&self, index: usize) {
+        self.burst.as_slice()[index].prefetch_head();
+    }
 }
 
 impl FrameBatch for DpdkBatch {

@@ -91,6 +91,11 @@ impl TapBatch for MemBatch {
     fn frame(&self, index: usize) -> MemFrameRef<'_> {
         MemFrameRef(&self.frames[index])
     }
+
+    fn head(&self, index: usize) -> &[u8] {
+        let frame = &self.frames[index];
+        &frame.bytes[..frame.ends[0]]
+    }
 }
 
 impl FrameBatch for MemBatch {

@@ -81,8 +81,10 @@ struct Lane {
     /// The last burst found no room at all: do not retry until something goes out again, so that a
     /// stuck port costs the other wires of this worker one failed call per burst and no more.
     stuck: bool,
-    /// Nothing looks at a frame of this lane: no tap that can select, no block table, no limits of
-    /// the device. Derived in housekeeping.
+    /// Nothing but the tap looks at a frame of this lane: no block table, no limits of the device.
+    /// Derived in housekeeping, as the next.
+    open: bool,
+    /// And the tap cannot select one either.
     plain: bool,
 }
 
@@ -159,6 +161,7 @@ impl<Io: PacketIo> Worker<Io> {
                 config,
                 counters: DirectionCounters::default(),
                 stuck: false,
+                open: false,
                 plain: false,
             })
             .collect();
@@ -244,7 +247,9 @@ impl<Io: PacketIo> Worker<Io> {
         lane.counters.rx += received as u64;
         self.counters.rx_bursts += 1;
 
-        if lane.plain {
+        let passes = lane.plain
+            || (lane.open && lane.config.tap.is_some_and(|tap| self.taps[tap].tap.pass(received)));
+        if passes {
             // The whole burst goes on as it came.
             let sent = Self::send(&mut self.io, lane, index, batch, &mut self.counters);
             debug_assert!(sent <= received);
@@ -370,7 +375,8 @@ impl<Io: PacketIo> Worker<Io> {
         }
         for lane in &mut self.lanes {
             let watched = lane.config.tap.is_some_and(|tap| self.taps[tap].tap.is_active());
-            lane.plain = !watched && self.block.is_empty() && lane.limits.is_none();
+            lane.open = self.block.is_empty() && lane.limits.is_none();
+            lane.plain = lane.open && !watched;
         }
         let now = (self.tsc)();
         if let Some(since) = self.busy_since.replace(now) {

@@ -9,6 +9,7 @@ mod skip;
 pub use skip::{GeometricSkip, GeometricTable};
 
 use crate::percentage::Percentage;
+use crate::tap::MAX_BURST;
 use serde::{Deserialize, Serialize};
 
 /// By what the sampler chooses.
@@ -47,15 +48,34 @@ pub const fn shard(flow_hash: u64, instances: usize) -> usize {
 }
 
 /// A 64-bit flow hash from a NIC's 32-bit RSS hash. A Toeplitz hash is linear in its input, so its
-/// upper and lower bits cannot be used as independent; MurmurHash3's finaliser over the hash and a
-/// secret makes both halves depend on all bits. It is a bijection: no two RSS hashes meet.
+/// upper and lower bits cannot be used as independent. Each half of the result is a permutation of
+/// all 32 bits under its own half of a secret: no two RSS hashes meet, and 32-bit multiplications
+/// are what vector units have.
 #[inline]
 #[must_use]
 pub const fn spread_rss_hash(rss_hash: u32, secret: u64) -> u64 {
-    let mut hash = rss_hash as u64 ^ secret;
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
+    (spread_high(rss_hash, secret) as u64) << 32 | spread_low(rss_hash, secret) as u64
+}
+
+/// The half that the threshold reads.
+#[inline(always)]
+const fn spread_high(rss_hash: u32, secret: u64) -> u32 {
+    finalise(rss_hash ^ (secret >> 32) as u32)
+}
+
+/// The half that the shards read: another secret, so another permutation.
+#[inline(always)]
+const fn spread_low(rss_hash: u32, secret: u64) -> u32 {
+    finalise(rss_hash.rotate_left(16).wrapping_add(secret as u32))
+}
+
+/// MurmurHash3's finaliser for 32 bits (Appleby, public domain): every input bit flips every output
+/// bit with a chance near one half.
+#[inline(always)]
+const fn finalise(mut hash: u32) -> u32 {
+    hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+    hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+    hash ^ (hash >> 16)
 }
 
 /// Selects a hash if its upper 32 bits are below the threshold, 0 to 2³². A smaller percentage's
@@ -85,6 +105,57 @@ impl FlowThreshold {
     #[must_use]
     pub const fn selects(self, flow_hash: u64) -> bool {
         (flow_hash >> 32) < self.0
+    }
+
+    /// Bit `i` for each of the first `len` hashes that is selected.
+    #[inline]
+    #[must_use]
+    pub fn select_burst(self, hashes: &[u64; MAX_BURST], len: usize) -> u64 {
+        self.select_eights(hashes, len, |hash| (hash >> 32) as u32)
+    }
+
+    /// The same for hashes of a NIC, spread by [`spread_rss_hash`]. Only the half that the threshold
+    /// reads is computed for all of them; `hashes` is filled for the selected.
+    #[inline]
+    pub fn select_rss(
+        self,
+        rss: &[u32; MAX_BURST],
+        len: usize,
+        secret: u64,
+        hashes: &mut [u64; MAX_BURST],
+    ) -> u64 {
+        let selected = self.select_eights(rss, len, |rss| spread_high(rss, secret));
+        let mut rest = selected;
+        while rest != 0 {
+            let i = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            hashes[i] = spread_rss_hash(rss[i], secret);
+        }
+        selected
+    }
+
+    /// Eight at a time and without a branch, so that it is done in vector registers.
+    #[inline(always)]
+    fn select_eights<T: Copy>(
+        self,
+        of: &[T; MAX_BURST],
+        len: usize,
+        high: impl Fn(T) -> u32,
+    ) -> u64 {
+        if self.0 == 0 || len == 0 {
+            return 0;
+        }
+        // 1 to 2^32, so it fits when one less.
+        let highest = (self.0 - 1) as u32;
+        let mut selected = 0u64;
+        for (at, eight) in of.as_chunks::<8>().0.iter().enumerate().take(len.div_ceil(8)) {
+            let taken = eight.map(|of| u8::from(high(of) <= highest));
+            // Gathers the lowest bits: the multiplication moves that of byte k to bit 56 + k.
+            let bits = u64::from_le_bytes(taken).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            selected |= bits << (8 * at);
+        }
+        // What lies beyond the burst is no frame.
+        selected & (u64::MAX >> (MAX_BURST - len))
     }
 
     /// Whether a pair of hosts is selected, by the lower of their hashes.

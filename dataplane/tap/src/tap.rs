@@ -59,6 +59,20 @@ pub trait TapBatch {
     }
     /// Frame `index`, which is less than `len`.
     fn frame(&self, index: usize) -> Self::Frame<'_>;
+    /// First segment of frame `index`.
+    fn head(&self, index: usize) -> &[u8];
+    /// Whether [`TapFrame::nic_hash`] can be there at all.
+    fn may_have_nic_hash(&self) -> bool {
+        false
+    }
+    /// Fills in the hash of every frame, where every frame has one from the NIC; false otherwise.
+    fn nic_hashes(&self, _out: &mut [u32; MAX_BURST]) -> bool {
+        false
+    }
+    /// Starts to fetch what [`head`](Self::head) of all frames reads.
+    fn prefetch_heads(&self) {}
+    /// The same for one frame.
+    fn prefetch(&self, _index: usize) {}
 }
 
 /// Flow hash and both addresses of a frame (IPv4 as `::ffff:a.b.c.d`, MAC addresses for non-IP).
@@ -76,10 +90,36 @@ pub struct Subject {
 pub trait FlowHasher {
     /// Symmetric flow hash of a frame.
     fn flow<F: TapFrame>(&self, frame: &F) -> u64;
+    /// Bits of the frames of a burst whose flow hash the threshold selects; `hashes` holds the hash of
+    /// each selected one afterwards, and anything for the others.
+    #[inline]
+    fn select<B: TapBatch>(
+        &self,
+        frames: &B,
+        threshold: FlowThreshold,
+        hashes: &mut [u64; MAX_BURST],
+    ) -> u64 {
+        select_one_by_one(self, frames, threshold, hashes)
+    }
     /// Flow hash and addresses.
     fn subject<F: TapFrame>(&self, frame: &F) -> Subject;
     /// Hash of one address.
     fn host(&self, address: u128) -> u64;
+}
+
+/// [`FlowHasher::select`] by hashing each frame for itself.
+pub fn select_one_by_one<B: TapBatch, H: FlowHasher + ?Sized>(
+    hasher: &H,
+    frames: &B,
+    threshold: FlowThreshold,
+    hashes: &mut [u64; MAX_BURST],
+) -> u64 {
+    let mut selected = 0;
+    for (i, hash) in hashes.iter_mut().enumerate().take(frames.len()) {
+        *hash = hasher.flow(&frames.frame(i));
+        selected |= u64::from(threshold.selects(*hash)) << i;
+    }
+    selected
 }
 
 /// How selected frames reach the instances.
@@ -165,13 +205,15 @@ pub struct Tap {
     flow: FlowThreshold,
     host: FlowThreshold,
     skip: GeometricSkip,
-    all: bool,
     none: bool,
+    /// Nothing but the gap decides.
+    by_gap: bool,
     instances: Vec<InstanceSlot>,
     /// Records of the current burst whose verdict is not known yet.
     pending: Vec<Pending>,
     hashes: [u64; MAX_BURST],
-    /// What selects the instance in `shard`: the flow hash, in `host` mode that of the host.
+    /// What selects the instance in `shard` and `host` mode: the hash of the host. In the other modes
+    /// it is the flow's.
     shards: [u64; MAX_BURST],
 }
 
@@ -182,8 +224,8 @@ impl Tap {
             flow: FlowThreshold::from(settings.percentage()),
             host: FlowThreshold::for_hosts(settings.percentage()),
             skip: GeometricSkip::with_table(Arc::clone(&settings.gaps), seed),
-            all: false,
             none: true,
+            by_gap: false,
             instances: Vec::new(),
             pending: Vec::new(),
             hashes: [0; MAX_BURST],
@@ -197,9 +239,11 @@ impl Tap {
 
     fn derive(&mut self) {
         let off = !self.settings.enabled || self.instances.is_empty();
-        self.all = !off && self.settings.percentage().is_full();
         self.none =
             off || (self.settings.percentage().is_zero() && self.settings.escalation.is_empty());
+        self.by_gap = !self.none
+            && self.settings.select == Select::Packet
+            && self.settings.escalation.is_empty();
     }
 
     /// Takes new settings. A changed percentage restarts the packet sampler's draw, which is exact
@@ -271,6 +315,14 @@ impl Tap {
         !self.none
     }
 
+    /// Lets a burst of `burst_len` frames pass where that is known without looking at one of them: in
+    /// `packet` mode when the gap to the next selected one is as long. One compare and one subtraction;
+    /// true means that [`mirror`](Self::mirror) would select nothing and need not be called.
+    #[inline(always)]
+    pub fn pass(&mut self, burst_len: usize) -> bool {
+        self.by_gap && self.skip.pass(burst_len)
+    }
+
     /// Selects among `frames` and copies the selected into the rings, unpublished.
     /// Follow with [`Tap::resolve`].
     #[inline]
@@ -300,24 +352,19 @@ impl Tap {
         }
         match self.settings.select {
             Select::Flow => {
-                for i in 0..frames.len() {
-                    let hash = hasher.flow(&frames.frame(i));
-                    self.hashes[i] = hash;
-                    self.shards[i] = hash;
-                    selection.selected |= u64::from(self.flow.selects(hash)) << i;
-                }
+                selection.selected = hasher.select(frames, self.flow, &mut self.hashes);
             }
             Select::Packet => {
-                let mut selected = 0u64;
-                self.skip.advance(frames.len(), |i| selected |= 1 << i);
-                selection.selected = selected;
-                let mut rest = selected;
+                // All that will be read is under way before the first of it is.
+                self.skip.advance(frames.len(), |i| {
+                    frames.prefetch(i);
+                    selection.selected |= 1 << i;
+                });
+                let mut rest = selection.selected;
                 while rest != 0 {
                     let i = rest.trailing_zeros() as usize;
                     rest &= rest - 1;
-                    let hash = hasher.flow(&frames.frame(i));
-                    self.hashes[i] = hash;
-                    self.shards[i] = hash;
+                    self.hashes[i] = hasher.flow(&frames.frame(i));
                 }
             }
             Select::Host => {}
@@ -342,7 +389,6 @@ impl Tap {
         for i in 0..frames.len() {
             let subject = hasher.subject(&frames.frame(i));
             self.hashes[i] = subject.hash;
-            self.shards[i] = subject.hash;
             let by_sample = match self.settings.select {
                 Select::Flow => self.flow.selects(subject.hash),
                 Select::Host => {
@@ -371,6 +417,7 @@ impl Tap {
         let count = self.instances.len();
         let fraction_ppb = self.settings.percentage().fraction_ppb();
         let snaplen = self.settings.snaplen;
+        let by_host = self.settings.select == Select::Host;
         let mut rest = selection.selected;
         while rest != 0 {
             let i = rest.trailing_zeros() as usize;
@@ -391,7 +438,8 @@ impl Tap {
             };
             let targets = match self.settings.distribute {
                 Distribute::Shard => {
-                    let instance = shard(self.shards[i], count);
+                    let key = if by_host { self.shards[i] } else { self.hashes[i] };
+                    let instance = shard(key, count);
                     instance..instance + 1
                 }
                 Distribute::Replicate => 0..count,

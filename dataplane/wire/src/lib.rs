@@ -5,7 +5,7 @@
 //! bytes of a frame and says which flow it belongs to; it runs on the forwarding core. The views
 //! (one module per protocol family) are what the analyzers decode with: once `new_checked`
 //! succeeded, no accessor of that view can panic or read outside the slice it was given.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod arp;
 pub mod build;

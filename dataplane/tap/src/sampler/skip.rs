@@ -153,6 +153,19 @@ impl GeometricSkip {
         self.table = table;
     }
 
+    /// Lets a burst of `burst_len` frames pass if none of them is to be selected; false leaves all as
+    /// it was.
+    #[inline(always)]
+    pub fn pass(&mut self, burst_len: usize) -> bool {
+        match self.remaining.checked_sub(burst_len as u64) {
+            Some(remaining) => {
+                self.remaining = remaining;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Lets a burst of `burst_len` frames pass and gives the offset of each selected one to
     /// `selected`, rising. If none is selected the whole costs a comparison and a subtraction.
     #[inline]

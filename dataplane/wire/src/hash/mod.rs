@@ -1,15 +1,22 @@
 //! The symmetric hash that the sampler thresholds and the shards divide.
 //!
-//! A keyed 64-bit hash of a [`FlowKey`], built of 64×64→128-bit multiplications whose halves are
-//! folded together: the construction of wyhash (Wang Yi, public domain, "mum" of its final
-//! version 4, for keys of up to 16 bytes) which foldhash (Orson Peters) also uses. It is no
-//! cryptographic hash; the secret seed keeps a sender who does not see the selection from
-//! steering around it.
+//! A keyed 64-bit hash of a [`FlowKey`], built of wide multiplications whose halves are folded
+//! together: the construction of wyhash (Wang Yi, public domain, "mum" of its final version 4, for
+//! keys of up to 16 bytes) which foldhash (Orson Peters) also uses. It is no cryptographic hash; the
+//! secret seed keeps a sender who does not see the selection from steering around it.
+//!
+//! Keys of IPv6 are folded by 64×64→128 bits. Those of IPv4 and MAC addresses, two ends of 48 bits,
+//! by 52×52→104 bits, because that is what vector units multiply (AVX512-IFMA): [`lanes`] hashes
+//! eight frames at once where the processor can, to the same values.
 //!
 //! All 64 bits are usable. The sampler reads the high 32 (selected iff `hash >> 32 < threshold`),
 //! sharding over instances the low 32, so that the one says nothing about the other.
 
+mod lanes;
+
 use std::hash::{BuildHasher, RandomState};
+
+use lanes::{Lanes, NO_FRAME};
 
 use crate::key::{Endpoint, FlowKey, FlowKeyMode, KeyKind, KeyOptions, flow_key};
 use crate::number::{MAX_VLAN_TAGS, ethertype, port, protocol};
@@ -18,6 +25,8 @@ use crate::number::{MAX_VLAN_TAGS, ethertype, port, protocol};
 #[derive(Clone, Copy)]
 pub struct SymmetricHash {
     secret: [u64; 4],
+    /// How bursts are hashed on this processor.
+    lanes: Lanes,
 }
 
 /// What the sampler needs to know of a frame.
@@ -58,7 +67,7 @@ impl SymmetricHash {
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             z ^ (z >> 31)
         });
-        Self { secret }
+        Self { secret, lanes: Lanes::detect() }
     }
 
     /// A hash with a seed from the operating system, by way of the standard library's
@@ -121,6 +130,47 @@ impl SymmetricHash {
         }
     }
 
+    /// The same hash computed without vector instructions, whatever the processor has.
+    #[must_use]
+    pub fn portable(mut self) -> Self {
+        self.lanes = Lanes::One;
+        self
+    }
+
+    /// The hashes of a burst of `len` frames, at most 64, given by `head` with as many bytes as are at
+    /// hand: `out[i]` is [`frame`](Self::frame) of frame `i`. What is beyond `len` holds anything.
+    ///
+    /// Frames of plain IPv4 are hashed eight at a time, the others one by one after them. Cycles per
+    /// frame in L1 (2.6 GHz TSC, Zen 4): 3.4 with AVX-512, 7 with SSE4.2, 10 without, and 14 by
+    /// `frame` in a loop.
+    #[inline]
+    pub fn burst<'f>(
+        &self,
+        len: usize,
+        head: impl Fn(usize) -> &'f [u8],
+        options: &KeyOptions,
+        out: &mut [u64; 64],
+    ) {
+        let mut odd = u64::MAX;
+        if options.flow_key == FlowKeyMode::FiveTuple {
+            let start = |i| head(i).first_chunk().unwrap_or(NO_FRAME);
+            odd = self.lanes.hash(&self.secret, start, len, out);
+        }
+        if len < 64 {
+            odd &= (1 << len) - 1;
+        }
+        while odd != 0 {
+            let i = odd.trailing_zeros() as usize;
+            odd &= odd - 1;
+            out[i] = self.odd(head(i), options);
+        }
+    }
+
+    #[inline(never)]
+    fn odd(&self, frame: &[u8], options: &KeyOptions) -> u64 {
+        self.frame(frame, options)
+    }
+
     /// The hash of a frame together with the addresses of its key.
     #[inline]
     #[must_use]
@@ -144,15 +194,32 @@ impl SymmetricHash {
         Subject { hash: self.key(key), a: key.lo.addr, b: key.hi.addr, kind: key.kind }
     }
 
-    /// wyhash of 16 bytes. `a` and `b` have 48 bits; protocol and kind fill them up.
+    /// The hash of two ends of 48 bits, in any order.
     #[inline]
     fn short(&self, a: u64, b: u64, protocol: u16, kind: KeyKind) -> u64 {
-        let [s0, s1, s2, s3] = self.secret;
-        let lo = a.min(b) | u64::from(protocol) << 48;
-        let hi = a.max(b) | (kind as u64) << 48;
-        let (low, high) = wide(lo ^ s0, hi ^ s1);
-        fold(low ^ s2, high ^ s3)
+        let extra = u64::from(protocol) | (kind as u64) << 16;
+        mix52(&self.secret, a.min(b), a.max(b), extra)
     }
+}
+
+/// The lower 52 bits.
+const LOW_52: u64 = (1 << 52) - 1;
+
+/// wyhash's two rounds over 52-bit words. `lo` and `hi` have 48 bits, `extra` 18; the result uses all 64:
+/// the lower half of the last product shifted up against the upper half.
+#[inline(always)]
+fn mix52(secret: &[u64; 4], lo: u64, hi: u64, extra: u64) -> u64 {
+    let [s0, s1, s2, s3] = *secret;
+    let (low, high) = wide52(lo ^ s0, hi ^ s1);
+    let (low, high) = wide52(low ^ s2 ^ extra, high ^ s3);
+    low << 12 ^ high
+}
+
+/// Lower and upper 52 bits of the product of the lower 52 bits of each.
+#[inline(always)]
+const fn wide52(a: u64, b: u64) -> (u64, u64) {
+    let product = (a & LOW_52) as u128 * (b & LOW_52) as u128;
+    (product as u64 & LOW_52, (product >> 52) as u64)
 }
 
 /// The ends of a frame that takes the short cut, unsorted.
