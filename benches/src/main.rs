@@ -3,12 +3,14 @@
 mod dut;
 mod forward;
 mod preflight;
+mod report;
 #[expect(dead_code, reason = "filled in by the commits that follow")]
 mod results;
 mod stats;
 mod testpmd;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -39,16 +41,23 @@ enum Command {
     },
     /// Forwarding over net_null, umbra against dpdk-testpmd io, shadow off and on
     Forward(forward::ForwardArgs),
+    /// Holds the results of two runs against each other; exits with 1 on a regression
+    Compare(report::compare::CompareArgs),
+    /// Writes the page and the plots of a run
+    Report(report::ReportArgs),
     /// The device under test, in the process that `forward` starts
     #[command(hide = true)]
     Dut(dut::DutArgs),
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Cli::parse().command {
-        Command::Goals { goals, quick, json } => forward::goals(&goals, quick, json.as_deref()),
-        Command::Forward(args) => forward::main(&args),
-        Command::Dut(args) => dut::run(&args),
+        Command::Goals { goals, quick, json } => forward::goals(&goals, quick, json.as_deref())?,
+        Command::Forward(args) => forward::main(&args)?,
+        Command::Compare(args) => return Ok(report::compare::main(&args)),
+        Command::Report(args) => report::main(&args)?,
+        Command::Dut(args) => dut::run(&args)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
