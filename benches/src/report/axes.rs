@@ -151,7 +151,7 @@ impl ValueFormatter<f64> for Axis {
 
 /// Ticks at multiples of 1, 2 or 5 times a power of ten.
 fn linear_ticks(range: &Range<f64>) -> Vec<Tick> {
-    const WANTED: f64 = 6.0;
+    const WANTED: f64 = 8.0;
     let rough = (range.end - range.start) / WANTED;
     let power = 10f64.powf(rough.log10().floor());
     let step =
@@ -173,7 +173,7 @@ fn log_ticks(low: f64, high: f64, label: &impl Fn(f64) -> String) -> Vec<Tick> {
     let span = high - low;
     let factors: &[f64] = match span {
         s if s <= 0.4 => &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0],
-        s if s <= 1.0 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
+        s if s <= 1.3 => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
         s if s <= 2.6 => &[1.0, 2.0, 5.0],
         _ => &[1.0],
     };

@@ -9,7 +9,7 @@ pub(crate) const ABSENT: &str = "not measured in this run";
 
 /// Whether figures of this unit are quotients, which need no unit beside them.
 pub(crate) fn is_ratio(unit: &str) -> bool {
-    unit == "×" || unit == "times" || unit.starts_with("ratio") || unit.contains('÷')
+    unit.starts_with('×') || unit == "times" || unit.starts_with("ratio") || unit.contains('÷')
 }
 
 /// Divisor and unit under which rates are readable.

@@ -34,6 +34,7 @@ const TITLE_SIZE: i32 = 17;
 pub(crate) const TEXT_SIZE: i32 = 13;
 const LINE_HEIGHT: i32 = 22;
 const MARGIN: i32 = 14;
+const LEGEND_GAP: i32 = 8;
 /// What a character takes of the width, as a share of its size; no font is at hand to ask.
 const CHARACTER: f64 = 0.56;
 
@@ -149,6 +150,8 @@ pub(crate) struct Frame<'a> {
     /// Height without title and legend.
     pub(crate) height: i32,
     pub(crate) legend: Vec<&'a str>,
+    /// Lines across at the ticks of the ordinate.
+    pub(crate) lines_across: bool,
 }
 
 /// Draws title, axes and legend, then what `draw` draws: it gets the function from places to pixels.
@@ -160,7 +163,9 @@ pub(crate) fn framed(
     let title = wrapped(frame.title, TITLE_SIZE, WIDTH - 2 * MARGIN);
     let top = MARGIN + title.len() as i32 * LINE_HEIGHT;
     let (places, rows) = legend_places(&frame.legend);
-    let height = top + frame.height + rows * LINE_HEIGHT + MARGIN;
+    // The legend keeps away from the name of the abscissa.
+    let legend_height = if rows == 0 { 0 } else { rows * LINE_HEIGHT + LEGEND_GAP };
+    let height = top + frame.height + legend_height + MARGIN;
     let mut svg = String::new();
     {
         let area =
@@ -172,7 +177,7 @@ pub(crate) fn framed(
         }
         let mut chart = ChartBuilder::on(&area)
             .margin_top(top)
-            .margin_bottom(rows * LINE_HEIGHT + MARGIN)
+            .margin_bottom(legend_height + MARGIN)
             .margin_left(MARGIN)
             .margin_right(MARGIN + 12)
             .x_label_area_size(46)
@@ -180,9 +185,11 @@ pub(crate) fn framed(
             .build_cartesian_2d(x.clone(), y.clone())
             .map_err(failed)?;
         let label = ("sans-serif", TEXT_SIZE).into_font().color(&INK);
-        chart
-            .configure_mesh()
-            .bold_line_style(GRID)
+        let mut mesh = chart.configure_mesh();
+        if !frame.lines_across {
+            mesh.disable_y_mesh();
+        }
+        mesh.bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(INK)
             .label_style(label.clone())
@@ -192,7 +199,7 @@ pub(crate) fn framed(
             .draw()
             .map_err(failed)?;
         draw(&area, &|x, y| chart.backend_coord(&(x, y)))?;
-        let below = top + frame.height + LINE_HEIGHT / 2;
+        let below = top + frame.height + LEGEND_GAP + LINE_HEIGHT / 2;
         for (series, (name, (x, row))) in frame.legend.iter().zip(places).enumerate() {
             let y = below + row * LINE_HEIGHT;
             let colour = COLOURS[series % COLOURS.len()];

@@ -201,12 +201,28 @@ pub(crate) fn sections(page: &mut String, results: &Results, files: &Files) {
     }
 }
 
+/// Orders names by the numbers in them: 64 B, 512 B, 1500 B.
+fn by_numbers(name: &str) -> Vec<(String, u64)> {
+    let mut key = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (text, tail) = rest.split_at(digits);
+        let end = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
+        let (number, tail) = tail.split_at(end);
+        key.push((text.to_owned(), number.parse().unwrap_or(u64::MAX)));
+        rest = tail;
+    }
+    key
+}
+
 fn parts(page: &mut String, result: &GoalResult) {
     let whole = [("all".to_owned(), result.headline.clone())];
-    let parts: Vec<(&String, &GoalPart)> = match result.parts.is_empty() {
+    let mut parts: Vec<(&String, &GoalPart)> = match result.parts.is_empty() {
         true => whole.iter().map(|(name, part)| (name, part)).collect(),
         false => result.parts.iter().collect(),
     };
+    parts.sort_by_cached_key(|(name, _)| by_numbers(name));
     let _ = write!(page, "| part | {COLUMNS}");
     for (name, part) in &parts {
         let _ = writeln!(page, "| {} | {} |", cell(name), cells(part));
@@ -274,5 +290,37 @@ pub(crate) fn other_comparisons(page: &mut String, results: &Results) {
     if !others.is_empty() {
         page.push_str("## Other comparisons\n\n");
         comparisons(page, &others);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{self, around, comparison};
+    use super::*;
+    use crate::results::Better;
+
+    #[test]
+    fn parts_are_ordered_by_their_numbers() {
+        let mut names = ["virtio", "null 1500 B", "null 64 B", "null 512 B", "null"];
+        names.sort_by_cached_key(|name| by_numbers(name));
+        assert_eq!(names, ["null", "null 64 B", "null 512 B", "null 1500 B", "virtio"]);
+    }
+
+    #[test]
+    fn a_comparison_stands_where_it_serves() {
+        let mut results = fixture::results();
+        let mut other = comparison("X/one", Better::Lower, around(3.0, 1.0), None);
+        other.goal = None;
+        results.comparisons.push(other);
+        let part = results.goals.get_mut("P3").unwrap().parts.get_mut("64 B").unwrap();
+        let ids = |name: &str, results: &Results| -> Vec<String> {
+            behind(name, results).iter().map(|c| c.id.clone()).collect()
+        };
+        part.from = vec!["P1/null/64".to_owned()];
+        assert_eq!(ids("P1", &results), ["P1/null/64"]);
+        assert_eq!(ids("P3", &results), ["P1/null/64"]);
+        let mut page = String::new();
+        other_comparisons(&mut page, &results);
+        assert!(page.contains("`X/one`") && !page.contains("P1/null/64"), "{page}");
     }
 }

@@ -12,8 +12,8 @@ use super::frame::{
 };
 use crate::results::{Account, Curve, Latency, LatencySeries, Point};
 
-/// A line with more points than this goes without marks.
-const MARKS_MAX: usize = 25;
+/// A line has about this many marks at most.
+const MARKS_MAX: usize = 24;
 
 /// Lines through points with their intervals. Points come in the order of the results.
 fn draw_series(
@@ -31,12 +31,15 @@ fn draw_series(
     if line.len() > 1 {
         draw_line(area, line, colour, 2)?;
     }
-    for (point, x, middle) in &placed {
+    let every = placed.len().div_ceil(MARKS_MAX).max(1);
+    // Marks of lines that lie on each other are set apart.
+    let first = series * every.div_ceil(4) % every;
+    for (i, (point, x, middle)) in placed.iter().enumerate() {
         if point.low < point.high {
             let (low, high) = (y.place_within(point.low), y.place_within(point.high));
             draw_interval(area, pixel(*x, low), pixel(*x, high), colour)?;
         }
-        if placed.len() <= MARKS_MAX {
+        if i % every == first {
             draw_mark(area, series, pixel(*x, *middle))?;
         }
     }
@@ -57,6 +60,7 @@ pub(crate) fn curve(curve: &Curve) -> Result<String> {
         left: 68,
         height: PLOT_HEIGHT,
         legend: labels.iter().map(String::as_str).collect(),
+        lines_across: true,
     };
     framed(&frame, (&x, &y), |area, pixel| {
         for (i, series) in curve.series.iter().enumerate() {
@@ -101,6 +105,7 @@ pub(crate) fn latency(latency: &Latency) -> Result<String> {
         left: 84,
         height: PLOT_HEIGHT,
         legend: labels.iter().map(String::as_str).collect(),
+        lines_across: true,
     };
     framed(&frame, (&x, &y), |area, pixel| {
         for (i, tail) in tails.iter().enumerate() {
@@ -134,6 +139,8 @@ pub(crate) fn account(account: &Account) -> Result<String> {
         left: widest + 14,
         height: 60 + 34 * bars.len() as i32,
         legend: Vec::new(),
+        // They would run through the figures.
+        lines_across: false,
     };
     framed(&frame, (&x, &y), |area, pixel| {
         let zero = x.place_within(0.0);
