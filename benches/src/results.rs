@@ -46,6 +46,12 @@ pub(crate) struct Results {
     pub(crate) notes: Vec<String>,
 }
 
+/// What every schema has.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+}
+
 /// How it was measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Protocol {
@@ -350,13 +356,14 @@ impl Results {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {path:?}"))?;
-        let results: Results = serde_json::from_str(&text).with_context(|| {
-            format!("{path:?} is not a results file of umbra-bench (--results FILE writes one)")
-        })?;
-        if results.schema != SCHEMA {
-            bail!("{path:?} has schema {}; this umbra-bench reads {SCHEMA}", results.schema);
+        let foreign =
+            || format!("{path:?} is not a results file of umbra-bench (--results FILE writes one)");
+        // First: what else another schema has, or lacks, says nothing to its user.
+        let Head { schema } = serde_json::from_str(&text).with_context(foreign)?;
+        if schema != SCHEMA {
+            bail!("{path:?} has schema {schema}; this umbra-bench reads {SCHEMA}");
         }
-        Ok(results)
+        serde_json::from_str(&text).with_context(foreign)
     }
 
     /// Writes the file.
@@ -398,5 +405,14 @@ mod tests {
         for key in ["value", "ci", "match", "goal", "unit", "how"] {
             assert!(json.get(key).is_some(), "{key} is part of the contract");
         }
+    }
+
+    #[test]
+    fn another_schema_is_named_before_anything_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("newer.json");
+        std::fs::write(&path, "{\"schema\": 99}").unwrap();
+        let error = format!("{:#}", Results::read(&path).unwrap_err());
+        assert!(error.contains("newer.json\" has schema 99"), "{error}");
     }
 }
