@@ -31,6 +31,8 @@ use crate::session::{Dut, Memory, Plan, Report, Setting, Shadow, Window};
 /// Between a change of settings and the window: the worker takes them within a millisecond, caches
 /// and rings settle.
 const SETTLE: Duration = Duration::from_millis(20);
+/// A testpmd as guest is up in 2 s.
+const TRAFFIC_WITHIN: Duration = Duration::from_secs(30);
 /// Rounds that may be thrown away for stolen time.
 const REPEATS_MAX: usize = 20;
 
@@ -124,6 +126,7 @@ impl Running {
             let tap = tap(after) - tap(before);
             window.packets += lanes.rx;
             window.cycles += after.tsc - before.tsc;
+            window.workers += 1;
             window.tx += lanes.tx;
             window.lost += lanes.rx - lanes.tx;
             window.selected += lanes.selected;
@@ -202,6 +205,7 @@ fn run(plan: &Plan) -> Result<Report> {
     }
     let consumers = Consumers::start(rings, dut.other_core);
     let mut running = Running { board, knobs, shared, consumers, epoch: 0 };
+    await_traffic(&running.shared)?;
     std::thread::sleep(Duration::from_millis(200));
     let (windows, repeated) = measure(plan, &mut running)?;
     running.shared.iter().for_each(|s| s.stop());
@@ -220,6 +224,18 @@ fn run(plan: &Plan) -> Result<Report> {
     drop(ios);
     drop(keep);
     Ok(Report { tsc_hz: eal.tsc_hz(), windows, residuals, repeated })
+}
+
+/// Frames come at once on most rigs; a guest has to boot first.
+fn await_traffic(shared: &[Arc<WorkerShared>]) -> Result<()> {
+    let start = Instant::now();
+    while shared.iter().any(|s| lanes(&s.snapshot()).rx == 0) {
+        if start.elapsed() > TRAFFIC_WITHIN {
+            bail!("no frame came within {TRAFFIC_WITHIN:?}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 fn measure(plan: &Plan, running: &mut Running) -> Result<(Vec<Vec<Window>>, usize)> {

@@ -2,7 +2,10 @@
 
 mod consumer;
 mod dut;
+mod forward;
+mod guest;
 mod preflight;
+mod protocol;
 mod report;
 #[expect(dead_code, reason = "filled in by the commits that follow")]
 mod results;
@@ -32,6 +35,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tries P1
+    Pone { rig: rig::RigKind, #[arg(default_value_t = 64)] size: u16 },
+    Pfif,
     /// What sampling and copying cost the worker, on one rig
     Sampling(sampling::SamplingArgs),
     /// Holds the results of two runs against each other; exits with 1 on a regression
@@ -46,6 +52,8 @@ enum Command {
 fn main() -> Result<ExitCode> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Cli::parse().command {
+        Command::Pone { rig, size } => { let c = forward::p1(rig, size, &results::Protocol::new(true))?; println!("{} {:?} {:?} a {} b {}", c.id, c.estimate, c.resolution, c.a.median, c.b.median); }
+        Command::Pfif => { let c = forward::p15(&results::Protocol::new(true))?; println!("{} {:?} {:?} a {} b {}", c.id, c.estimate, c.resolution, c.a.median, c.b.median); }
         Command::Sampling(args) => sampling::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),
         Command::Report(args) => report::main(&args)?,

@@ -4,7 +4,7 @@
 //! The parent writes a [`Plan`] as one line of JSON, the child answers with one line: a [`Report`].
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -155,6 +155,8 @@ pub(crate) struct Window {
     pub(crate) packets: u64,
     /// TSC cycles, summed over the workers.
     pub(crate) cycles: u64,
+    /// Workers.
+    pub(crate) workers: u64,
     /// Sent.
     pub(crate) tx: u64,
     /// Received and not sent: tx_full, tx_invalid, link_down, blocked.
@@ -172,6 +174,11 @@ impl Window {
     pub(crate) fn cycles_per_packet(&self) -> f64 {
         self.cycles as f64 / self.packets.max(1) as f64
     }
+
+    /// How long it was.
+    pub(crate) fn seconds(&self, tsc_hz: u64) -> f64 {
+        self.cycles as f64 / self.workers.max(1) as f64 / tsc_hz.max(1) as f64
+    }
 }
 
 /// What the child says.
@@ -187,7 +194,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Packets per second of the setting's rounds: of all workers together.
+    /// Millions of packets per second of the setting's rounds, of all workers together.
     pub(crate) fn mpps(&self, setting: usize, workers: usize) -> Vec<f64> {
         let hz = self.tsc_hz as f64 * workers as f64 / 1e6;
         self.windows[setting].iter().map(|w| hz / w.cycles_per_packet()).collect()
@@ -199,11 +206,17 @@ impl Report {
     }
 }
 
-/// Runs a plan in a process of its own.
+/// A device under test that is running its plan.
+#[derive(Debug)]
+pub(crate) struct Session {
+    child: Child,
+}
+
+/// Starts a plan in a process of its own.
 ///
 /// # Errors
-/// With the last words of the child.
-pub(crate) fn run(plan: &Plan) -> Result<Report> {
+/// When the process cannot be started.
+pub(crate) fn start(plan: &Plan) -> Result<Session> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("dut")
         .stdin(Stdio::piped())
@@ -213,22 +226,40 @@ pub(crate) fn run(plan: &Plan) -> Result<Report> {
     if let Some(mut stdin) = child.stdin.take() {
         writeln!(stdin, "{}", serde_json::to_string(plan)?)?;
     }
-    let output = child.wait_with_output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        bail!(
-            "the device under test failed ({}):\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        );
+    Ok(Session { child })
+}
+
+impl Session {
+    /// Waits for its report.
+    ///
+    /// # Errors
+    /// With the last words of the child, or when its ledger does not close.
+    pub(crate) fn finish(self) -> Result<Report> {
+        let output = self.child.wait_with_output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            bail!(
+                "the device under test failed ({}):\n{}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            );
+        }
+        let line = text.lines().last().context("the device under test said nothing")?;
+        let report: Report =
+            serde_json::from_str(line).with_context(|| format!("not a report: {line}"))?;
+        if report.residuals != [0, 0] {
+            bail!("the ledger does not close: residuals {:?}", report.residuals);
+        }
+        Ok(report)
     }
-    let line = text.lines().last().context("the device under test said nothing")?;
-    let report: Report =
-        serde_json::from_str(line).with_context(|| format!("not a report: {line}"))?;
-    if report.residuals != [0, 0] {
-        bail!("the ledger does not close: residuals {:?}", report.residuals);
-    }
-    Ok(report)
+}
+
+/// Runs a plan to its end.
+///
+/// # Errors
+/// As [`start`] and [`Session::finish`].
+pub(crate) fn run(plan: &Plan) -> Result<Report> {
+    start(plan)?.finish()
 }
 
 /// What to make of a pair.
