@@ -1,6 +1,7 @@
 //! The device under test: umbra's own workers on a rig, in a process of its own, because EAL starts
 //! once per process. It reads a [`Plan`] from its standard input and prints a [`Report`].
 
+mod trials;
 mod wire;
 
 use std::io::BufRead;
@@ -27,7 +28,10 @@ use crate::consumer::Consumers;
 use crate::preflight;
 use crate::rewrite::RewritingIo;
 use crate::session::{Dut, Memory, Plan, Report, Setting, Shadow, Window};
+use crate::timed::{TimedIo, residence};
 
+/// The tester's lcore.
+const TESTER: u32 = 101;
 /// Between a change of settings and the window: the worker takes them within a millisecond, caches
 /// and rings settle.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -39,7 +43,7 @@ const REPEATS_MAX: usize = 20;
 /// EAL arguments of a device under test, cores included.
 pub(crate) fn eal_args(dut: &Dut) -> Vec<String> {
     // The main lcore is an extra one on the other core, as in `umbra run`.
-    let mut lcores = format!("100@{}", dut.other_core);
+    let mut lcores = format!("100@{0},{TESTER}@{0}", dut.other_core);
     for (i, core) in dut.cores.iter().enumerate() {
         lcores += &format!(",{}@{core}", i + 1);
     }
@@ -116,9 +120,17 @@ impl Running {
     }
 
     fn window(&self, window_s: f64) -> Window {
+        self.during(|| {
+            std::thread::sleep(Duration::from_secs_f64(window_s));
+        })
+        .1
+    }
+
+    /// What was counted while `run` ran.
+    fn during<T>(&self, run: impl FnOnce() -> T) -> (T, Window) {
         let before: Vec<_> = self.shared.iter().map(|s| s.snapshot()).collect();
         let taken = self.consumers.taken();
-        std::thread::sleep(Duration::from_secs_f64(window_s));
+        let result = run();
         let after: Vec<_> = self.shared.iter().map(|s| s.snapshot()).collect();
         let mut window = Window { taken: self.consumers.taken() - taken, ..Window::default() };
         for (before, after) in before.iter().zip(&after) {
@@ -134,7 +146,7 @@ impl Running {
             window.ring_full += tap.ring_full;
             window.rx_bursts += after.worker.rx_bursts - before.worker.rx_bursts;
         }
-        window
+        (result, window)
     }
 }
 
@@ -158,7 +170,8 @@ pub(crate) fn main() -> Result<()> {
 fn run(plan: &Plan) -> Result<Report> {
     let dut = &plan.dut;
     let eal = Eal::init(&eal_args(dut))?;
-    let (mut wired, keep) = wire::wire_up(&eal, dut)?;
+    let mut wired = wire::wire_up(&eal, dut)?;
+    let residence = dut.timed.then(residence).transpose()?;
     let seed = SymmetricHash::from_os_entropy();
     let hasher = WireHasher::new(seed, KeyOptions::default());
     let settings = settings_of(None, 0)?;
@@ -173,7 +186,7 @@ fn run(plan: &Plan) -> Result<Report> {
     let mut handles = Vec::new();
     let mut rings = Vec::new();
     for (i, &core) in dut.cores.iter().enumerate() {
-        let lanes = std::mem::take(&mut wired[i]);
+        let lanes = std::mem::take(&mut wired.workers[i]);
         let counters = Arc::new(WorkerShared::new(Layout {
             lanes: lanes.queues.len(),
             taps: vec![dut.instances],
@@ -189,6 +202,7 @@ fn run(plan: &Plan) -> Result<Report> {
             displaced,
         };
         let io = RewritingIo::new(DpdkIo::new(lanes.queues, dut.burst), dut.rewrite_flows);
+        let io = TimedIo::new(io, residence.clone());
         let tap = TapConfig { instances: dut.instances, seed: 1 };
         let mut worker = Worker::new(io, lanes.configs, &[tap], links, Poll::Busy, tsc);
         for instance in 0..dut.instances {
@@ -198,16 +212,34 @@ fn run(plan: &Plan) -> Result<Report> {
         }
         let lcore = i as u32 + 1;
         let handle = eal
-            .launch(lcore, move || worker.run().into_inner())
+            .launch(lcore, move || worker.run().into_inner().into_inner())
             .with_context(|| format!("worker on core {core}"))?;
         handles.push(handle);
         shared.push(counters);
     }
+    let mut tester = None;
+    if let Some(line) = wired.line.take() {
+        let frames = dut.traffic.frames(dut.frames as usize)?;
+        let rings = std::mem::take(&mut rings);
+        let pool = wired.pool.clone();
+        tester = Some(trials::Bench::start(&eal, TESTER, line, pool, frames, rings)?);
+    }
     let consumers = Consumers::start(rings, dut.other_core);
     let mut running = Running { board, knobs, shared, consumers, epoch: 0 };
-    await_traffic(&running.shared)?;
-    std::thread::sleep(Duration::from_millis(200));
-    let (windows, repeated) = measure(plan, &mut running)?;
+    let (windows, repeated) = match &mut tester {
+        Some(tester) => {
+            trials::serve(plan, &mut running, tester, residence.as_ref(), eal.tsc_hz())?;
+            (Vec::new(), 0)
+        }
+        None => {
+            await_traffic(&running.shared)?;
+            std::thread::sleep(Duration::from_millis(200));
+            measure(plan, &mut running)?
+        }
+    };
+    if let Some(tester) = tester {
+        tester.stop()?;
+    }
     running.shared.iter().for_each(|s| s.stop());
     let mut residuals = [0i64; 2];
     let mut ios = Vec::new();
@@ -222,7 +254,7 @@ fn run(plan: &Plan) -> Result<Report> {
     }
     running.consumers.stop();
     drop(ios);
-    drop(keep);
+    drop(wired);
     Ok(Report { tsc_hz: eal.tsc_hz(), windows, residuals, repeated })
 }
 

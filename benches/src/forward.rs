@@ -47,6 +47,7 @@ fn umbra_mpps(dut: &Dut, seconds: f64, protocol: &Protocol) -> Result<f64> {
         rounds: 1,
         window_s: seconds,
         steal_percent_max: protocol.steal_percent_max,
+        interactive: false,
     };
     let child = session::start(&plan)?;
     let guest = guest.map(Guest::start).transpose()?;

@@ -58,7 +58,10 @@ impl Guest {
             format!("--file-prefix=umbra-guest-{}", std::process::id()),
         ];
         args.extend((0..2).map(|i| {
-            format!("--vdev=net_virtio_user{i},path={},queue_size=1024", socket(&self.dir, i).display())
+            format!(
+                "--vdev=net_virtio_user{i},path={},queue_size=1024",
+                socket(&self.dir, i).display()
+            )
         }));
         args.extend(
             ["--", "-i", "--forward-mode=io", "--nb-cores=1", "--no-flush-rx"].map(str::to_owned),

@@ -3,7 +3,9 @@
 mod consumer;
 mod dut;
 mod forward;
+mod generator;
 mod guest;
+mod latency;
 mod preflight;
 mod protocol;
 mod report;
@@ -15,6 +17,7 @@ mod sampling;
 mod session;
 mod stats;
 mod testpmd;
+mod timed;
 mod traffic;
 
 use std::process::ExitCode;
@@ -36,8 +39,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Tries P1
-    Pone { rig: rig::RigKind, #[arg(default_value_t = 64)] size: u16 },
+    Pone {
+        rig: rig::RigKind,
+        #[arg(default_value_t = 64)]
+        size: u16,
+    },
     Pfif,
+    Plat,
     /// What sampling and copying cost the worker, on one rig
     Sampling(sampling::SamplingArgs),
     /// Holds the results of two runs against each other; exits with 1 on a regression
@@ -52,8 +60,37 @@ enum Command {
 fn main() -> Result<ExitCode> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Cli::parse().command {
-        Command::Pone { rig, size } => { let c = forward::p1(rig, size, &results::Protocol::new(true))?; println!("{} {:?} {:?} a {} b {}", c.id, c.estimate, c.resolution, c.a.median, c.b.median); }
-        Command::Pfif => { let c = forward::p15(&results::Protocol::new(true))?; println!("{} {:?} {:?} a {} b {}", c.id, c.estimate, c.resolution, c.a.median, c.b.median); }
+        Command::Pone { rig, size } => {
+            let c = forward::p1(rig, size, &results::Protocol::new(true))?;
+            println!(
+                "{} {:?} {:?} a {} b {}",
+                c.id, c.estimate, c.resolution, c.a.median, c.b.median
+            );
+        }
+        Command::Pfif => {
+            let c = forward::p15(&results::Protocol::new(true))?;
+            println!(
+                "{} {:?} {:?} a {} b {}",
+                c.id, c.estimate, c.resolution, c.a.median, c.b.median
+            );
+        }
+        Command::Plat => {
+            for case in latency::CASES {
+                let s =
+                    latency::p8(case, &results::Protocol::new(true), session::Memory::Huge(512))?;
+                for c in s.comparisons {
+                    println!(
+                        "{} {:?} {:?} a {} b {}",
+                        c.id, c.estimate, c.resolution, c.a.median, c.b.median
+                    );
+                }
+                println!("{:?}", s.latency.how);
+                println!(
+                    "{:?}",
+                    s.latency.series.iter().map(|s| (s.count, s.lost)).collect::<Vec<_>>()
+                );
+            }
+        }
         Command::Sampling(args) => sampling::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),
         Command::Report(args) => report::main(&args)?,

@@ -169,8 +169,7 @@ mod tests {
             unit: "ratio of Mpps",
         };
         let (a, b) = (contender("a", 3.0), contender("b", 2.0));
-        let c =
-            compare(&protocol, about, Yield::Ratio(Better::Higher), a, b, true).unwrap();
+        let c = compare(&protocol, about, Yield::Ratio(Better::Higher), a, b, true).unwrap();
         assert_eq!(order.into_inner(), "abbbbaabb");
         assert_eq!(c.values, [1.5; 3]);
         assert_eq!(c.resolution.unwrap().median, 1.0);

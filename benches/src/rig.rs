@@ -22,6 +22,9 @@ pub(crate) enum Rig {
     RingVdev { frames: u32 },
     /// Ports on rings of our own, large enough for `frames` in each.
     Ring { frames: u32 },
+    /// Ports on rings of so many slots whose outer ends belong to the tester of the same process. Port a
+    /// receives, port b sends.
+    Line { slots: u32 },
     /// `copy` fills the frame.
     Null { size: u16, copy: bool },
     /// The frames of `file`, again and again; what is sent is dropped.
@@ -36,7 +39,7 @@ impl Rig {
     /// Its number in the list above.
     pub(crate) fn number(&self) -> &'static str {
         match self {
-            Rig::RingVdev { .. } | Rig::Ring { .. } => "R1",
+            Rig::RingVdev { .. } | Rig::Ring { .. } | Rig::Line { .. } => "R1",
             Rig::Null { .. } => "R2",
             Rig::Pcap { .. } => "R3",
             Rig::Vhost { .. } => "R4",
@@ -52,7 +55,7 @@ impl Rig {
         };
         match self {
             Rig::RingVdev { .. } => vdevs(&|i| format!("net_ring{i}")),
-            Rig::Ring { .. } => Vec::new(),
+            Rig::Ring { .. } | Rig::Line { .. } => Vec::new(),
             Rig::Null { size, copy } => {
                 vdevs(&|i| format!("net_null{i},size={size},copy={}", u8::from(*copy)))
             }
@@ -78,7 +81,7 @@ impl Rig {
         };
         match self {
             Rig::RingVdev { .. } => vdev("net_ring"),
-            Rig::Ring { .. } => None,
+            Rig::Ring { .. } | Rig::Line { .. } => None,
             Rig::Null { .. } => vdev("net_null"),
             Rig::Pcap { .. } => vdev("net_pcap"),
             Rig::Vhost { .. } => vdev("net_vhost"),

@@ -84,8 +84,14 @@ pub(crate) fn main(args: &SamplingArgs) -> Result<()> {
         settings.extend(args.percentages.iter().map(|&p| Setting::on(p, select)));
     }
     settings.iter_mut().for_each(|s| s.consumer = consumer);
-    let plan =
-        Plan { dut, settings, rounds: args.rounds, window_s: args.window, steal_percent_max: 0.5 };
+    let plan = Plan {
+        dut,
+        settings,
+        rounds: args.rounds,
+        window_s: args.window,
+        steal_percent_max: 0.5,
+        interactive: false,
+    };
     let report = crate::session::run(&plan)?;
     print(&plan, &report);
     Ok(())

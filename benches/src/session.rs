@@ -3,12 +3,13 @@
 //!
 //! The parent writes a [`Plan`] as one line of JSON, the child answers with one line: a [`Report`].
 
-use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::generator::{Outcome, Trial};
 use crate::results::{Better, Comparison, Side};
 use crate::rig::Rig;
 use crate::stats::{estimate, median};
@@ -54,6 +55,8 @@ pub(crate) struct Dut {
     pub(crate) instances: usize,
     /// Bytes of each mirror ring.
     pub(crate) ring_bytes: usize,
+    /// A clock around the worker: how long frames are in its hands.
+    pub(crate) timed: bool,
 }
 
 impl Dut {
@@ -77,6 +80,7 @@ impl Dut {
             rewrite_flows: 0,
             instances: 1,
             ring_bytes: 1 << 22,
+            timed: false,
         }
     }
 }
@@ -146,6 +150,26 @@ pub(crate) struct Plan {
     pub(crate) window_s: f64,
     /// Rounds with more stolen time are repeated.
     pub(crate) steal_percent_max: f64,
+    /// No rounds: after the plan come [`Request`]s, a line each, and each is answered with a line.
+    pub(crate) interactive: bool,
+}
+
+/// A trial of the tester under one of the plan's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) setting: usize,
+    pub(crate) trial: Trial,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    /// From rx to tx in the worker, percentile and TSC cycles, where the trial was timed.
+    pub(crate) residence: Vec<(f64, u64)>,
+    /// What the worker counted meanwhile.
+    pub(crate) window: Window,
+    pub(crate) tsc_hz: u64,
 }
 
 /// What was counted in one window, over all workers.
@@ -210,6 +234,9 @@ impl Report {
 #[derive(Debug)]
 pub(crate) struct Session {
     child: Child,
+    /// Kept open for requests.
+    stdin: Option<ChildStdin>,
+    stdout: Option<BufReader<ChildStdout>>,
 }
 
 /// Starts a plan in a process of its own.
@@ -223,20 +250,52 @@ pub(crate) fn start(plan: &Plan) -> Result<Session> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
+    let mut stdin = child.stdin.take();
+    if let Some(stdin) = &mut stdin {
         writeln!(stdin, "{}", serde_json::to_string(plan)?)?;
     }
-    Ok(Session { child })
+    let mut session = Session { child, stdin: None, stdout: None };
+    if plan.interactive {
+        session.stdin = stdin;
+        session.stdout = session.child.stdout.take().map(BufReader::new);
+    }
+    Ok(session)
 }
 
 impl Session {
+    /// Runs a trial in an interactive session.
+    ///
+    /// # Errors
+    /// With the last words of the child.
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Answer> {
+        let (Some(stdin), Some(stdout)) = (&mut self.stdin, &mut self.stdout) else {
+            bail!("the session is not interactive");
+        };
+        let asked = writeln!(stdin, "{}", serde_json::to_string(request)?);
+        let mut line = String::new();
+        if asked.is_err() || stdout.read_line(&mut line)? == 0 {
+            let mut words = String::new();
+            if let Some(stderr) = &mut self.child.stderr {
+                stderr.read_to_string(&mut words)?;
+            }
+            bail!("the device under test failed:\n{}", words.trim_end());
+        }
+        serde_json::from_str(&line).with_context(|| format!("not an answer: {line}"))
+    }
+
     /// Waits for its report.
     ///
     /// # Errors
     /// With the last words of the child, or when its ledger does not close.
     pub(crate) fn finish(self) -> Result<Report> {
-        let output = self.child.wait_with_output()?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        let Session { child, stdin, stdout } = self;
+        // An interactive session ends with its input.
+        drop(stdin);
+        let output = child.wait_with_output()?;
+        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if let Some(mut stdout) = stdout {
+            stdout.read_to_string(&mut text)?;
+        }
         if !output.status.success() {
             bail!(
                 "the device under test failed ({}):\n{}",

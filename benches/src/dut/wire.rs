@@ -16,28 +16,38 @@ use umbra_forward::wiring::{WireSpec, WiringOptions, WorkerLanes};
 use umbra_tap::{BurstOrigin, Direction};
 use umbra_wire::{KeyOptions, SymmetricHash};
 
+use crate::generator::RingLine;
 use crate::rig::Rig;
 use crate::session::Dut;
 
 /// Kept as long as the workers run.
 pub(crate) type Keep = Box<dyn Any>;
 
-/// Ports up, frames in place: what each worker gets.
-pub(crate) fn wire_up(eal: &Eal, dut: &Dut) -> Result<(Vec<WorkerLanes>, Keep)> {
+/// Ports up, frames in place.
+pub(crate) struct WiredUp {
+    /// What each worker gets.
+    pub(crate) workers: Vec<WorkerLanes>,
+    pub(crate) pool: Mempool,
+    /// The outer ends, where they are in this process.
+    pub(crate) line: Option<RingLine>,
+    pub(crate) keep: Keep,
+}
+
+/// Brings the rig up.
+pub(crate) fn wire_up(eal: &Eal, dut: &Dut) -> Result<WiredUp> {
     // umbra's own wiring wherever EAL made the ports; rings of our own and odd mbufs are wired here.
-    let (mut workers, keep) = match dut.rig.port_names(0) {
+    let mut wired = match dut.rig.port_names(0) {
         Some(_) if dut.data_room.is_none() => by_name(eal, dut)?,
         _ => by_hand(eal, dut)?,
     };
     if dut.nic_hash {
-        workers.iter_mut().flat_map(|w| &mut w.queues).for_each(|q| q.trust_nic_hash = true);
+        wired.workers.iter_mut().flat_map(|w| &mut w.queues).for_each(|q| q.trust_nic_hash = true);
     }
-    let (pool, keep) = keep;
-    preload(&mut workers, &pool, dut)?;
-    Ok((workers, keep))
+    preload(&mut wired.workers, &wired.pool, dut)?;
+    Ok(wired)
 }
 
-fn by_name(eal: &Eal, dut: &Dut) -> Result<(Vec<WorkerLanes>, (Mempool, Keep))> {
+fn by_name(eal: &Eal, dut: &Dut) -> Result<WiredUp> {
     let specs = (0..dut.wires)
         .map(|wire| {
             let [a, b] = dut.rig.port_names(wire).context("the rig has no named ports")?;
@@ -68,32 +78,41 @@ fn by_name(eal: &Eal, dut: &Dut) -> Result<(Vec<WorkerLanes>, (Mempool, Keep))> 
     let mut wiring = umbra_forward::wiring::wire_up(eal, &specs, &options)?;
     let workers = std::mem::take(&mut wiring.workers);
     let pool = wiring.wires[0].pool.clone();
-    Ok((workers, (pool, Box::new(wiring))))
+    Ok(WiredUp { workers, pool, line: None, keep: Box::new(wiring) })
 }
 
-fn by_hand(eal: &Eal, dut: &Dut) -> Result<(Vec<WorkerLanes>, (Mempool, Keep))> {
+fn by_hand(eal: &Eal, dut: &Dut) -> Result<WiredUp> {
     if dut.cores.len() != 1 || dut.wires != 1 {
         bail!("rings of our own and odd mbufs are for one worker and one wire");
     }
     let room = dut.data_room.unwrap_or(DEFAULT_DATA_ROOM);
     let mbufs = dut.mbufs + held(dut)?;
     let pool = Mempool::pktmbuf(eal, "bench", mbufs, dut.mbuf_cache, room, NumaNode::Any)?;
+    let mut line = None;
+    let ring = |name: &str, slots: u32| {
+        Ring::create(eal, name, slots.next_power_of_two(), RingMode::Single, NumaNode::Any)
+    };
     let ports: Vec<Port> = match (&dut.rig, dut.rig.port_names(0)) {
         (Rig::Ring { frames }, _) => {
-            let slots = (frames + u32::from(dut.burst)).next_power_of_two().max(1024);
+            let slots = (frames + u32::from(dut.burst)).max(1024);
             (0..2)
                 .map(|i| {
-                    let ring = Ring::create(
-                        eal,
-                        &format!("loop{i}"),
-                        slots,
-                        RingMode::Single,
-                        NumaNode::Any,
-                    )?;
+                    let ring = ring(&format!("loop{i}"), slots)?;
                     let ring = std::slice::from_ref(&ring);
                     Ok(eth_from_rings(eal, &format!("loop{i}"), ring, ring, NumaNode::Any)?)
                 })
                 .collect::<Result<_>>()?
+        }
+        (Rig::Line { slots }, _) => {
+            let rings = ["a_in", "b_out", "b_in", "a_out"]
+                .map(|name| ring(name, *slots))
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()?;
+            line = Some(RingLine { to_device: rings[0].clone(), from_device: rings[1].clone() });
+            vec![
+                eth_from_rings(eal, "a", &rings[0..1], &rings[3..4], NumaNode::Any)?,
+                eth_from_rings(eal, "b", &rings[2..3], &rings[1..2], NumaNode::Any)?,
+            ]
         }
         (_, Some(names)) => {
             names.iter().map(|name| Ok(Port::by_name(eal, name)?)).collect::<Result<_>>()?
@@ -121,7 +140,7 @@ fn by_hand(eal: &Eal, dut: &Dut) -> Result<(Vec<WorkerLanes>, (Mempool, Keep))> 
             tx_retries: 4,
         });
     }
-    Ok((vec![lanes], (pool, Box::new(started))))
+    Ok(WiredUp { workers: vec![lanes], pool, line, keep: Box::new(started) })
 }
 
 /// Mbufs that the rig itself holds.

@@ -1,0 +1,190 @@
+//! P8: how long a frame is on its way through the device at half its load, with the shadow on ÷ off.
+
+use anyhow::Result;
+
+use crate::generator::Trial;
+use crate::results::{Better, Comparison, Latency, LatencySeries, Protocol, Side};
+use crate::rig::Rig;
+use crate::session::{self, Answer, Dut, Memory, Plan, Request, Setting};
+use crate::stats::{estimate, median};
+use crate::traffic::Traffic;
+
+/// Slots of the rings that stand for descriptors.
+const SLOTS: u32 = 1024;
+/// Percentiles of the goal.
+pub(crate) const PERCENTILES: [f64; 3] = [50.0, 99.0, 99.9];
+
+/// One of the goal's two cases.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) size: u16,
+    pub(crate) percentage: f64,
+}
+
+/// 10 % of short frames; all of long ones.
+pub(crate) const CASES: [Case; 2] = [
+    Case { name: "10 % of 64 B", size: 64, percentage: 10.0 },
+    Case { name: "100 % of 1500 B", size: 1500, percentage: 100.0 },
+];
+
+/// A device between two ends of the tester.
+pub(crate) fn device(size: u16, flows: u32, memory: Memory) -> Dut {
+    let mut dut = Dut::new(Rig::Line { slots: SLOTS }, Traffic::fixed(flows, size));
+    dut.frames = flows;
+    dut.memory = memory;
+    dut
+}
+
+fn trial(rate_pps: f64, seconds: f64, timed: bool) -> Trial {
+    Trial { rate_pps, seconds, timed }
+}
+
+/// What was seen of one case: per percentile a comparison at the rings and one in the worker, and the
+/// distributions.
+pub(crate) struct Seen {
+    pub(crate) comparisons: Vec<Comparison>,
+    pub(crate) latency: Latency,
+    pub(crate) residence: Latency,
+}
+
+/// Measures a case.
+pub(crate) fn p8(case: Case, protocol: &Protocol, memory: Memory) -> Result<Seen> {
+    let mut dut = device(case.size, 256, memory);
+    dut.timed = true;
+    let on = Setting::on(case.percentage, "flow");
+    let plan = Plan {
+        dut,
+        settings: vec![on, Setting::off(), Setting::off()],
+        rounds: 0,
+        window_s: protocol.window_s,
+        steal_percent_max: protocol.steal_percent_max,
+        interactive: true,
+    };
+    let mut session = session::start(&plan)?;
+    // Load 100 %: what comes back when the tester gives all it can, with the shadow on, whichever of the
+    // two is the slower.
+    let seconds = protocol.window_s.max(0.05) * 3.0;
+    let mut most = f64::INFINITY;
+    for setting in [0, 1] {
+        let full = Request { setting, trial: trial(f64::INFINITY, seconds, true) };
+        let answer = session.ask(&full)?;
+        most = most.min(answer.outcome.received as f64 / answer.outcome.seconds);
+    }
+    let half = trial(most / 2.0, seconds, true);
+    let mut answers: [Vec<Answer>; 3] = Default::default();
+    for round in 0..protocol.pairs {
+        let order = if round % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };
+        for setting in order {
+            let answer = protocol.undisturbed(|| session.ask(&Request { setting, trial: half }))?;
+            answers[setting].push(answer);
+        }
+    }
+    session.finish()?;
+    let how = format!("open loop, {:.2} Mpps of {} B, half of what passes", most / 2e6, case.size);
+    let mut comparisons = Vec::new();
+    for percentile in PERCENTILES {
+        for place in [Place::Rings, Place::Worker] {
+            comparisons.push(comparison(case, place, percentile, &plan, &answers, &how));
+        }
+    }
+    let labels = ["shadow on", "shadow off"];
+    let distribution = |place: Place| Latency {
+        id: format!("P8/{}/{}", place.name(), case.name),
+        title: format!("{}, {}", place.title(), case.name),
+        how: how.clone(),
+        series: labels.iter().zip(&answers).map(|(l, a)| series(l, place, a)).collect(),
+    };
+    let (latency, residence) = (distribution(Place::Rings), distribution(Place::Worker));
+    Ok(Seen { comparisons, latency, residence })
+}
+
+/// Between which two points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// From the rx ring's far end to the tx ring's.
+    Rings,
+    /// From the return of rx to the return of tx.
+    Worker,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Place::Rings => "rings",
+            Place::Worker => "worker",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Place::Rings => "Into the rx ring to out of the tx ring",
+            Place::Worker => "In the worker's hands, rx to tx",
+        }
+    }
+
+    fn of(self, answer: &Answer) -> &[(f64, u64)] {
+        match self {
+            Place::Rings => &answer.outcome.percentiles,
+            Place::Worker => &answer.residence,
+        }
+    }
+}
+
+fn at(answer: &Answer, place: Place, percentile: f64) -> f64 {
+    let of = place.of(answer).iter().find(|(p, _)| (p - percentile).abs() < 1e-9);
+    of.map_or(0.0, |&(_, cycles)| cycles as f64 * 1e9 / answer.tsc_hz as f64)
+}
+
+fn comparison(
+    case: Case,
+    place: Place,
+    percentile: f64,
+    plan: &Plan,
+    answers: &[Vec<Answer>; 3],
+    how: &str,
+) -> Comparison {
+    let samples = |setting: usize| -> Vec<f64> {
+        answers[setting].iter().map(|a| at(a, place, percentile)).collect()
+    };
+    let ratios = |a: &[f64], b: &[f64]| -> Vec<f64> {
+        a.iter().zip(b).map(|(a, b)| a / b.max(1e-9)).collect()
+    };
+    let side = |setting: usize| Side {
+        label: plan.settings[setting].label.clone(),
+        config: serde_json::json!({ "dut": plan.dut, "setting": plan.settings[setting], "how": how }),
+        median: median(&samples(setting)),
+        samples: samples(setting),
+        unit: "ns".into(),
+    };
+    let values = ratios(&samples(0), &samples(1));
+    Comparison {
+        id: format!("P8/{}/{}/p{percentile}", place.name(), case.name),
+        goal: Some("P8".into()),
+        title: format!("{}, {}, p{percentile}: shadow on ÷ off", place.title(), case.name),
+        command: "umbra-bench goals P8".into(),
+        unit: "ratio of ns".into(),
+        better: Better::Lower,
+        a: side(0),
+        b: side(1),
+        estimate: estimate(&values),
+        values,
+        resolution: Some(estimate(&ratios(&samples(2), &samples(1)))),
+    }
+}
+
+/// The rounds' distributions as one: the median of each percentile over the rounds.
+fn series(label: &str, place: Place, answers: &[Answer]) -> LatencySeries {
+    let percentiles = answers.first().map(|first| {
+        place.of(first).iter().map(|&(p, _)| {
+            let over: Vec<f64> = answers.iter().map(|a| at(a, place, p)).collect();
+            (p, median(&over).round() as u64)
+        })
+    });
+    LatencySeries {
+        label: label.into(),
+        count: answers.iter().map(|a| a.outcome.received).sum(),
+        lost: answers.iter().map(|a| a.outcome.lost()).sum(),
+        percentiles: percentiles.into_iter().flatten().collect(),
+    }
+}

@@ -1,0 +1,78 @@
+//! How long frames are in the worker's hands: from the return of rx to the return of tx.
+
+use std::sync::{Arc, Mutex};
+
+use hdrhistogram::Histogram;
+use umbra_dpdk::tsc;
+use umbra_forward::io::{FrameBatch, PacketIo, TxLimits};
+use umbra_tap::TapBatch;
+
+/// Residence times in TSC cycles, by burst, weighted by its frames; shared with who reads them between
+/// two trials, while nothing is forwarded.
+pub(crate) type Residence = Arc<Mutex<Histogram<u64>>>;
+
+/// An empty one: up to 10⁹ cycles at 3 significant digits.
+pub(crate) fn residence() -> anyhow::Result<Residence> {
+    Ok(Arc::new(Mutex::new(Histogram::new_with_bounds(1, 1_000_000_000, 3)?)))
+}
+
+/// An io with a clock around the worker. With `None` there is no clock.
+pub(crate) struct TimedIo<Io> {
+    io: Io,
+    residence: Option<Residence>,
+    received: u64,
+}
+
+impl<Io: PacketIo> TimedIo<Io> {
+    pub(crate) fn new(io: Io, residence: Option<Residence>) -> Self {
+        TimedIo { io, residence, received: 0 }
+    }
+
+    /// The io below.
+    pub(crate) fn into_inner(self) -> Io {
+        self.io
+    }
+}
+
+impl<Io: PacketIo> PacketIo for TimedIo<Io> {
+    type Batch = Io::Batch;
+    type Change = Io::Change;
+
+    fn new_batch(&self) -> Io::Batch {
+        self.io.new_batch()
+    }
+
+    fn lanes(&self) -> usize {
+        self.io.lanes()
+    }
+
+    #[inline]
+    fn rx(&mut self, lane: usize, batch: &mut Io::Batch) -> usize {
+        let received = self.io.rx(lane, batch);
+        if received != 0 && self.residence.is_some() {
+            self.received = tsc();
+        }
+        received
+    }
+
+    #[inline]
+    fn tx(&mut self, lane: usize, batch: &mut Io::Batch) -> usize {
+        let sent = self.io.tx(lane, batch);
+        if let Some(residence) = &self.residence
+            && let Ok(mut histogram) = residence.try_lock()
+        {
+            let cycles = tsc().saturating_sub(self.received);
+            histogram.saturating_record_n(cycles.max(1), sent as u64);
+            debug_assert!(batch.is_empty() || batch.segment_count(0) > 0);
+        }
+        sent
+    }
+
+    fn tx_limits(&self, lane: usize) -> TxLimits {
+        self.io.tx_limits(lane)
+    }
+
+    fn apply(&mut self, change: Io::Change) -> Option<Io::Change> {
+        self.io.apply(change)
+    }
+}
