@@ -51,8 +51,12 @@ fn compile(
     dpdk: &pkg_config::Library,
 ) -> Result<(), String> {
     // As the distribution compiles DPDK's own applications, whatever the profile of this build.
-    let mut command =
-        cc::Build::new().opt_level(3).debug(false).cargo_metadata(false).get_compiler().to_command();
+    let mut command = cc::Build::new()
+        .opt_level(3)
+        .debug(false)
+        .cargo_metadata(false)
+        .get_compiler()
+        .to_command();
     let program = out.join(source.file_stem().unwrap_or_default());
     command
         .args(cflags.split_whitespace())

@@ -2,6 +2,8 @@
 
 mod dut;
 mod forward;
+mod hugepages;
+mod peers;
 mod preflight;
 #[expect(dead_code, reason = "filled in by the commits that follow")]
 mod results;
@@ -39,6 +41,8 @@ enum Command {
     },
     /// Forwarding over net_null, umbra against dpdk-testpmd io, shadow off and on
     Forward(forward::ForwardArgs),
+    /// One of the peers alone: its windows as JSON
+    Peer(peers::PeerArgs),
     /// The device under test, in the process that `forward` starts
     #[command(hide = true)]
     Dut(dut::DutArgs),
@@ -49,6 +53,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Goals { goals, quick, json } => forward::goals(&goals, quick, json.as_deref()),
         Command::Forward(args) => forward::main(&args),
+        Command::Peer(args) => peers::main(&args),
         Command::Dut(args) => dut::run(&args),
     }
 }

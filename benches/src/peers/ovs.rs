@@ -1,0 +1,512 @@
+//! The peer of P5: Open vSwitch with DPDK, which forwards from a net_pcap source to a sink by one
+//! rule, without and with a mirror to a third port.
+//!
+//! ```text
+//! net_pcap0, infinite_rx=1 ── src ─▶ in_port=1,actions=output:2 ─▶ sink ── net_null0, no-rx=1
+//!                                            └ mirror, select-all ─▶ mirror ── net_null1, no-rx=1
+//! ```
+//!
+//! What favours the peer, wherever there was a choice:
+//! - A rule instead of MAC learning: the datapath then needs nothing of a frame but the port and the
+//!   type, which 3.1 finds by its simple match, cheaper than the exact-match cache.
+//! - The sink and the mirror drop what they are given without a look at it.
+//! - Huge pages, a core for the PMD, everything else on the other one.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use super::process::{self, Supervised};
+use super::{capture, wanted_attached};
+use crate::hugepages::HugePages;
+use crate::preflight;
+
+const HUGE_PAGES: u64 = 256;
+/// Debian keeps the variant with DPDK here and chooses by update-alternatives, which is not touched.
+const VSWITCHD: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
+const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
+const PACKAGE: &str = "openvswitch-switch-dpdk";
+const BRIDGE: &str = "br0";
+/// OpenFlow numbers of the ports.
+const SOURCE: u32 = 1;
+const SINK: u32 = 2;
+const MIRROR: u32 = 3;
+/// Between a change and measuring: the flow is set up again and the caches are warm.
+const SETTLE: Duration = Duration::from_millis(400);
+/// Frames between the counter of the sink and that of the mirror: a burst that is not flushed.
+const IN_FLIGHT: u64 = 64;
+/// One frame in so many may go the slow way; more, and a window measures something else.
+const UPCALLS_ONE_IN: u64 = 10_000;
+
+/// What is forwarded, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct OvsOptions {
+    /// Frames that the source receives again and again.
+    pub(crate) pcap: PathBuf,
+    /// Core of the PMD thread.
+    pub(crate) core: u16,
+    /// Core of everything else.
+    pub(crate) other_core: u16,
+}
+
+/// One window.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OvsWindow {
+    /// Whether the mirror was set.
+    pub(crate) mirror: bool,
+    /// Received by the PMD.
+    pub(crate) packets: u64,
+    /// All cycles of the PMD over its packets, polls of idle ports included.
+    pub(crate) cycles_per_packet: f64,
+    /// Those that OVS itself calls processing.
+    pub(crate) processing_cycles_per_packet: f64,
+    /// Iterations of the PMD that found no packet.
+    pub(crate) idle_percent: f64,
+    /// Frames that the sink and the mirror took between the same two moments, about the window.
+    pub(crate) forwarded: u64,
+    pub(crate) mirrored: u64,
+    /// Packets by what found their flow: simple match, EMC, SMC, megaflow.
+    pub(crate) hits: BTreeMap<String, u64>,
+    /// Packets that had to go the slow way.
+    pub(crate) upcalls: u64,
+    pub(crate) seconds: f64,
+    /// Stolen time during the window.
+    pub(crate) steal_percent: f64,
+}
+
+/// Cycles that the mirror adds to a packet.
+pub(crate) fn cycles_added(without: &OvsWindow, with: &OvsWindow) -> f64 {
+    with.cycles_per_packet - without.cycles_per_packet
+}
+
+/// `windows` pairs of windows of `window_s` seconds, in the order without, with, with, without.
+///
+/// # Errors
+///
+/// Where a prerequisite is missing, where as many frames did not reach the mirror as the sink, and
+/// where the slow path carried more than a trace of the traffic.
+pub(crate) fn measure(
+    options: &OvsOptions,
+    windows: usize,
+    window_s: f64,
+) -> Result<Vec<OvsWindow>> {
+    let mut rig = OvsRig::start(options)?;
+    let mut measured = Vec::new();
+    for index in 0..2 * windows {
+        measured.push(rig.window(wanted_attached(index), window_s)?);
+    }
+    rig.finish()?;
+    Ok(measured)
+}
+
+/// A switch of its own: database, sockets, logs and huge pages in directories that go with it.
+#[derive(Debug)]
+pub(crate) struct OvsRig {
+    mirror: bool,
+    vswitchd: Supervised,
+    ovsdb: Supervised,
+    dir: TempDir,
+    // Dropped last: the processes live in them.
+    _huge: HugePages,
+}
+
+impl OvsRig {
+    /// Starts the database and the switch, and sets ports and rule up; no mirror yet.
+    pub(crate) fn start(options: &OvsOptions) -> Result<Self> {
+        for (path, package) in [(VSWITCHD, PACKAGE), (SCHEMA, "openvswitch-common")] {
+            ensure!(
+                std::path::Path::new(path).is_file(),
+                "{path} is missing; install it: scripts/setup --bench (package {package})"
+            );
+        }
+        capture::read_source(&options.pcap)?;
+        let huge = HugePages::reserve(HUGE_PAGES)?;
+        let dir = tempfile::Builder::new().prefix("umbra-ovs-").tempdir()?;
+        let path = |name: &str| dir.path().join(name);
+        let file_prefix = format!("umbra-ovs-{}", std::process::id());
+        let ours = |command: &mut Command| {
+            for name in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"] {
+                command.env(name, dir.path());
+            }
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+        };
+        let database = path("conf.db");
+        process::output(Command::new(process::find("ovsdb-tool", PACKAGE)?).args([
+            OsStr::new("create"),
+            database.as_os_str(),
+            OsStr::new(SCHEMA),
+        ]))?;
+        let socket = path("db.sock");
+        let mut command = process::command(
+            process::find("ovsdb-server", PACKAGE)?,
+            Some(options.other_core),
+            dir.path(),
+        );
+        command
+            .arg(&database)
+            .arg(format!("--remote=punix:{}", socket.display()))
+            .arg(format!("--unixctl={}", path("db.ctl").display()));
+        ours(&mut command);
+        let mut ovsdb = Supervised::start("ovsdb-server", command, dir.path())?;
+        wait_for(&socket, &mut ovsdb)?;
+        let settings = [
+            "dpdk-init=true".to_owned(),
+            format!("dpdk-lcore-mask={:#x}", 1u64 << options.other_core),
+            format!("pmd-cpu-mask={:#x}", 1u64 << options.core),
+            format!("dpdk-hugepage-dir={}", huge.dir().display()),
+            // With a limit, or it would take what others have reserved.
+            "dpdk-socket-mem=448".to_owned(),
+            "dpdk-socket-limit=448".to_owned(),
+            format!("dpdk-extra=--no-pci --no-telemetry --file-prefix={file_prefix}"),
+        ];
+        let mut init = vsctl(&dir)?;
+        init.args(["--no-wait", "--", "init", "--", "set", "Open_vSwitch", "."]);
+        init.args(settings.map(|setting| {
+            let (key, value) = setting.split_once('=').unwrap_or((&setting, ""));
+            format!("other_config:{key}=\"{value}\"")
+        }));
+        process::output(&mut init)?;
+        let mut command = process::command(VSWITCHD, Some(options.other_core), dir.path());
+        command
+            .arg(format!("unix:{}", socket.display()))
+            .arg(format!("--unixctl={}", path("vswitchd.ctl").display()));
+        ours(&mut command);
+        let mut vswitchd = Supervised::start("ovs-vswitchd", command, dir.path())?;
+        wait_for(&path("vswitchd.ctl"), &mut vswitchd)?;
+        let mut this = Self { mirror: false, vswitchd, ovsdb, dir, _huge: huge };
+        this.set_up(options).with_context(|| {
+            format!("the switch is not set up; its last words:\n{}", this.vswitchd.last_words())
+        })?;
+        Ok(this)
+    }
+
+    fn set_up(&mut self, options: &OvsOptions) -> Result<()> {
+        self.vsctl(&[
+            "add-br",
+            BRIDGE,
+            "--",
+            "set",
+            "bridge",
+            BRIDGE,
+            "datapath_type=netdev",
+            "fail-mode=secure",
+        ])?;
+        let source = format!("net_pcap0,rx_pcap={},infinite_rx=1", options.pcap.display());
+        let ports = [
+            ("src", source.as_str(), SOURCE),
+            ("sink", "net_null0,no-rx=1", SINK),
+            ("mirror", "net_null1,no-rx=1", MIRROR),
+        ];
+        for (name, devargs, number) in ports {
+            self.vsctl(&[
+                "add-port",
+                BRIDGE,
+                name,
+                "--",
+                "set",
+                "Interface",
+                name,
+                "type=dpdk",
+                &format!("options:dpdk-devargs=\"{devargs}\""),
+                &format!("ofport_request={number}"),
+            ])?;
+            let error = self.vsctl(&["get", "Interface", name, "error"])?;
+            ensure!(error.trim() == "[]", "port {name} ({devargs}): {}", error.trim());
+        }
+        self.ofctl("del-flows", &[])?;
+        self.ofctl("add-flow", &[&format!("in_port={SOURCE},actions=output:{SINK}")])?;
+        std::thread::sleep(SETTLE);
+        Ok(())
+    }
+
+    /// Measures one window, after setting or removing the mirror where that is wanted.
+    pub(crate) fn window(&mut self, mirror: bool, seconds: f64) -> Result<OvsWindow> {
+        self.vswitchd.check_alive()?;
+        self.ovsdb.check_alive()?;
+        if mirror != self.mirror {
+            self.set_mirror(mirror)?;
+        }
+        let steal = preflight::steal_and_total_jiffies();
+        let before = self.port_counts()?;
+        self.appctl("dpif-netdev/pmd-stats-clear")?;
+        let began = Instant::now();
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+        let shown = self.appctl("dpif-netdev/pmd-stats-show")?;
+        let took = began.elapsed();
+        let after = self.port_counts()?;
+        let stats = PmdStats::parse(&shown, "core_id")?;
+        let window = OvsWindow {
+            mirror,
+            packets: stats.number("packets received")?,
+            cycles_per_packet: stats.ratio("avg cycles per packet")?,
+            processing_cycles_per_packet: stats.ratio("avg processing cycles per packet")?,
+            idle_percent: stats.percent("idle cycles")?,
+            forwarded: after.sink_before.saturating_sub(before.sink_before),
+            mirrored: after.mirror.saturating_sub(before.mirror),
+            hits: stats.hits(),
+            upcalls: stats.number("miss with success upcall")?
+                + stats.number("miss with failed upcall")?,
+            seconds: took.as_secs_f64(),
+            steal_percent: preflight::steal_percent_since(steal),
+        };
+        ensure!(window.packets > 0, "the PMD received nothing:\n{shown}");
+        ensure!(
+            window.upcalls <= window.packets / UPCALLS_ONE_IN,
+            "{} of {} packets went the slow way: too many flows for the caches, or none is kept\n{shown}",
+            window.upcalls,
+            window.packets
+        );
+        check_mirrored(mirror, before, after)?;
+        Ok(window)
+    }
+
+    fn set_mirror(&mut self, mirror: bool) -> Result<()> {
+        if mirror {
+            self.vsctl(&[
+                "--",
+                "--id=@port",
+                "get",
+                "port",
+                "mirror",
+                "--",
+                "--id=@mirror",
+                "create",
+                "mirror",
+                "name=all",
+                "select-all=true",
+                "output-port=@port",
+                "--",
+                "set",
+                "bridge",
+                BRIDGE,
+                "mirrors=@mirror",
+            ])?;
+        } else {
+            self.vsctl(&["clear", "bridge", BRIDGE, "mirrors"])?;
+        }
+        // The rule's actions change only where the flow is set up anew: 3.1 was seen to leave a flow
+        // that never rests as it was for seconds, its frames unmirrored.
+        self.appctl("revalidator/purge")?;
+        std::thread::sleep(SETTLE);
+        self.mirror = mirror;
+        Ok(())
+    }
+
+    /// Stops it where it is, the core free for something else, until [`Self::resume`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.vswitchd.signal(Signal::STOP)
+    }
+
+    /// What was stopped within an iteration of the PMD is in no window, each begins at zero.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
+    pub(crate) fn resume(&self) -> Result<()> {
+        self.vswitchd.signal(Signal::CONT)
+    }
+
+    /// Ends it in an orderly way.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        self.appctl("exit")?;
+        self.vswitchd.wait(Duration::from_secs(10))?;
+        self.ovsdb.signal(Signal::TERM)?;
+        self.ovsdb.wait(Duration::from_secs(10)).map(drop)
+    }
+
+    fn vsctl(&self, arguments: &[&str]) -> Result<String> {
+        process::output(vsctl(&self.dir)?.args(["-t", "20"]).args(arguments))
+    }
+
+    fn appctl(&self, command: &str) -> Result<String> {
+        let socket = self.dir.path().join("vswitchd.ctl");
+        let program = process::find("ovs-appctl", PACKAGE)?;
+        process::output(Command::new(program).arg("-T20").arg("-t").arg(socket).arg(command))
+    }
+
+    fn ofctl(&self, command: &str, arguments: &[&str]) -> Result<String> {
+        let socket = self.dir.path().join(format!("{BRIDGE}.mgmt"));
+        let program = process::find("ovs-ofctl", PACKAGE)?;
+        let bridge = format!("unix:{}", socket.display());
+        process::output(Command::new(program).arg("-t20").arg(command).arg(bridge).args(arguments))
+    }
+
+    /// The mirror's counter between two of the sink's.
+    fn port_counts(&self) -> Result<PortCounts> {
+        let transmitted = |port: u32| -> Result<u64> {
+            let shown = self.ofctl("dump-ports", &[&port.to_string()])?;
+            tx_packets(&shown).with_context(|| format!("no tx counter of port {port} in:\n{shown}"))
+        };
+        Ok(PortCounts {
+            sink_before: transmitted(SINK)?,
+            mirror: transmitted(MIRROR)?,
+            sink_after: transmitted(SINK)?,
+        })
+    }
+}
+
+fn vsctl(dir: &TempDir) -> Result<Command> {
+    let mut command = Command::new(process::find("ovs-vsctl", PACKAGE)?);
+    command.arg(format!("--db=unix:{}", dir.path().join("db.sock").display()));
+    Ok(command)
+}
+
+fn wait_for(socket: &std::path::Path, process: &mut Supervised) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !socket.exists() {
+        process.check_alive()?;
+        if Instant::now() > end {
+            bail!("{} does not come; {}", socket.display(), process.last_words());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Frames that ports were given.
+#[derive(Debug, Clone, Copy)]
+struct PortCounts {
+    sink_before: u64,
+    mirror: u64,
+    sink_after: u64,
+}
+
+/// The traffic never rests, so the mirror's count is compared with the least and the most that the
+/// sink can have been given between the mirror's two readings.
+fn check_mirrored(mirror: bool, before: PortCounts, after: PortCounts) -> Result<()> {
+    let mirrored = after.mirror.saturating_sub(before.mirror);
+    if !mirror {
+        ensure!(mirrored == 0, "{mirrored} frames reached the mirror port without a mirror");
+        return Ok(());
+    }
+    let least = after.sink_before.saturating_sub(before.sink_after).saturating_sub(IN_FLIGHT);
+    let most = after.sink_after.saturating_sub(before.sink_before) + IN_FLIGHT;
+    ensure!(
+        (least..=most).contains(&mirrored),
+        "{mirrored} frames reached the mirror port while {least} to {most} were forwarded"
+    );
+    Ok(())
+}
+
+/// From `           tx pkts=70785664, bytes=…`.
+fn tx_packets(shown: &str) -> Option<u64> {
+    let (_, rest) = shown.split_once("tx pkts=")?;
+    rest.split(',').next()?.trim().parse().ok()
+}
+
+/// A block of `pmd-stats-show`: `  name: value` below the line of a thread.
+#[derive(Debug)]
+struct PmdStats<'a> {
+    fields: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> PmdStats<'a> {
+    /// The block of the first thread whose line holds `of`.
+    fn parse(shown: &'a str, of: &str) -> Result<Self> {
+        let fields = shown
+            .lines()
+            .skip_while(|line| !line.contains(of))
+            .skip(1)
+            .take_while(|line| line.starts_with(' '))
+            .filter_map(|line| line.trim().split_once(": "))
+            .collect();
+        let this = Self { fields };
+        ensure!(!this.fields.is_empty(), "no PMD thread in:\n{shown}");
+        Ok(this)
+    }
+
+    fn field(&self, name: &str) -> Result<&'a str> {
+        // Without a packet OVS leaves the averages out.
+        self.fields.get(name).copied().with_context(|| format!("pmd-stats-show has no {name:?}"))
+    }
+
+    fn number(&self, name: &str) -> Result<u64> {
+        let text = self.field(name)?;
+        text.parse().with_context(|| format!("{name}: {text}"))
+    }
+
+    /// From `112.53 (2611512020/23207072)`, of which the quotient is the exact one.
+    fn ratio(&self, name: &str) -> Result<f64> {
+        let text = self.field(name)?;
+        let quotient = || {
+            let (dividend, divisor) =
+                text.split_once('(')?.1.trim_end_matches(')').split_once('/')?;
+            Some(dividend.parse::<f64>().ok()? / divisor.parse::<f64>().ok()?)
+        };
+        quotient().with_context(|| format!("{name}: {text}"))
+    }
+
+    /// From `2611512020 (100.00%)`.
+    fn percent(&self, name: &str) -> Result<f64> {
+        let text = self.field(name)?;
+        let percent = || text.split_once('(')?.1.trim_end_matches("%)").parse().ok();
+        percent().with_context(|| format!("{name}: {text}"))
+    }
+
+    fn hits(&self) -> BTreeMap<String, u64> {
+        self.fields
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.strip_suffix(" hits")?.to_owned(), value.parse().ok()?))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: &str = "pmd thread numa_id 0 core_id 1:
+  packets received: 23207072
+  packet recirculations: 0
+  avg. datapath passes per packet: 1.00
+  simple match hits: 23207000
+  emc hits: 72
+  megaflow hits: 0
+  avg. subtable lookups per megaflow hit: 0.00
+  miss with success upcall: 0
+  miss with failed upcall: 0
+  idle cycles: 261151202 (10.00%)
+  processing cycles: 2350360818 (90.00%)
+  avg cycles per packet: 112.53 (2611512020/23207072)
+  avg processing cycles per packet: 101.28 (2350360818/23207072)
+main thread:
+  packets received: 7
+";
+
+    #[test]
+    fn the_statistics_of_the_pmd_are_read_and_not_those_of_the_main_thread() {
+        let stats = PmdStats::parse(SHOWN, "core_id").unwrap();
+        assert_eq!(stats.number("packets received").unwrap(), 23_207_072);
+        assert_eq!(stats.hits()["simple match"], 23_207_000);
+        assert_eq!(stats.hits()["emc"], 72);
+        assert_eq!(stats.percent("idle cycles").unwrap(), 10.0);
+        assert!((stats.ratio("avg cycles per packet").unwrap() - 112.531).abs() < 0.001);
+        assert!(stats.number("no such").is_err());
+        assert!(PmdStats::parse("main thread:\n", "core_id").is_err());
+    }
+
+    #[test]
+    fn a_mirror_that_misses_frames_is_told_from_one_that_does_not() {
+        let at =
+            |sink: u64, mirror| PortCounts { sink_before: sink, mirror, sink_after: sink + 100 };
+        assert!(check_mirrored(true, at(0, 50), at(10_000, 10_040)).is_ok());
+        assert!(check_mirrored(true, at(0, 50), at(10_000, 9_000)).is_err());
+        assert!(check_mirrored(true, at(0, 50), at(10_000, 20_000)).is_err());
+        assert!(check_mirrored(false, at(0, 50), at(10_000, 50)).is_ok());
+        assert!(check_mirrored(false, at(0, 50), at(10_000, 51)).is_err());
+    }
+
+    #[test]
+    fn the_counter_of_a_port_is_read() {
+        let shown = "OFPST_PORT reply (xid=0x4): 1 ports\n  port  sink: rx pkts=0, bytes=0, drop=0, errs=0, frame=?, over=?, crc=?\n           tx pkts=70785664, bytes=4247139840, drop=0, errs=0, coll=?\n";
+        assert_eq!(tx_packets(shown), Some(70_785_664));
+        assert_eq!(tx_packets("nothing"), None);
+    }
+}
