@@ -134,15 +134,8 @@ impl IoForward {
         serde_json::from_str(&line).with_context(|| format!("not a window: {line}"))
     }
 
-    /// Stops it where it is, the core free for something else, until [`Self::resume`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
-    pub(crate) fn pause(&self) -> Result<()> {
-        self.process.signal(Signal::STOP)
-    }
-
-    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
-    pub(crate) fn resume(&self) -> Result<()> {
-        self.process.signal(Signal::CONT)
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
     }
 
     /// Ends it in an orderly way; dropping it kills it.

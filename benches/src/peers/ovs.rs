@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::process::{self, Supervised};
-use super::{capture, wanted_attached};
+use super::{capture, pairs, wanted_attached};
 use crate::hugepages::HugePages;
 use crate::preflight;
 
 const HUGE_PAGES: u64 = 256;
 /// Debian keeps the variant with DPDK here and chooses by update-alternatives, which is not touched.
-const VSWITCHD: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
+pub(super) const VSWITCHD: &str = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk";
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 const PACKAGE: &str = "openvswitch-switch-dpdk";
 const BRIDGE: &str = "br0";
@@ -104,6 +104,14 @@ pub(crate) fn measure(
     }
     rig.finish()?;
     Ok(measured)
+}
+
+/// [`cycles_added`] of every pair in what [`measure`] returns.
+pub(crate) fn costs(windows: &[OvsWindow]) -> Vec<f64> {
+    pairs(windows, |window| window.mirror)
+        .into_iter()
+        .map(|(without, with)| cycles_added(without, with))
+        .collect()
 }
 
 /// A switch of its own: database, sockets, logs and huge pages in directories that go with it.
