@@ -3,21 +3,31 @@
 //! and takes the same lock.
 
 use std::fs::{File, OpenOptions, read_to_string, write};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
-use tempfile::TempDir;
+use anyhow::{Context, Result, ensure};
 
 const NR: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+
+/// Gives back what was taken as soon as its stdin ends, which it does however the harness ends:
+/// half a gigabyte should not be gone after an interrupted run. Arguments: directory, pages, lock, NR.
+/// Unmounting is busy for a moment longer where a process was killed, hence lazy.
+const KEEPER: &str = r#"
+while read -r _; do :; done
+if mountpoint -q "$1"; then umount "$1" 2>/dev/null || umount -l "$1"; fi
+rmdir "$1"
+exec 9>"$3"
+flock 9
+echo $(($(cat "$4") - $2)) >"$4"
+"#;
 
 /// Reserved pages and a hugetlbfs of their own, which takes the files with it that EAL leaves.
 /// Dropping it gives everything back, so it is dropped after the processes that use it.
 #[derive(Debug)]
 pub(crate) struct HugePages {
-    pages: u64,
-    mounted: bool,
-    dir: TempDir,
+    dir: PathBuf,
+    keeper: Child,
 }
 
 impl HugePages {
@@ -31,67 +41,67 @@ impl HugePages {
             rustix::process::geteuid().is_root(),
             "this peer needs {pages} huge pages of 2 MiB, and reserving them needs root: run it with sudo"
         );
-        let dir = tempfile::Builder::new().prefix("umbra-huge-").tempdir()?;
-        let mut this = Self { pages: 0, mounted: false, dir };
-        let asked = i64::try_from(pages).context("more huge pages than there are numbers")?;
-        this.pages = change(asked)?;
-        if this.pages < pages {
-            bail!(
-                "only {} of {pages} huge pages of 2 MiB could be had: memory is too small or too \
-                 fragmented; free some, or reserve them at boot with hugepages={pages} on the \
-                 kernel's command line",
-                this.pages
-            );
-        }
+        let added = add(pages)?;
+        let this = Self::keep(added).inspect_err(|_| {
+            log::warn!("{added} huge pages stay reserved; see {NR}");
+        })?;
+        ensure!(
+            added >= pages,
+            "only {added} of {pages} huge pages of 2 MiB could be had: memory is too small or too \
+             fragmented; free some, or reserve them at boot with hugepages={pages} on the kernel's \
+             command line"
+        );
         let status = Command::new("mount")
             .args(["-t", "hugetlbfs", "-o", "pagesize=2M", "umbra-bench"])
-            .arg(this.dir.path())
+            .arg(&this.dir)
             .status()
             .context("mount does not start; install it: apt-get install mount")?;
         ensure!(
             status.success(),
             "hugetlbfs cannot be mounted here (a container without CAP_SYS_ADMIN?); try: mount -t \
              hugetlbfs -o pagesize=2M none {}",
-            this.dir.path().display()
+            this.dir.display()
         );
-        this.mounted = true;
         Ok(this)
+    }
+
+    fn keep(added: u64) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("umbra-huge-").tempdir()?.keep();
+        // A session of its own: the terminal's interrupt is for the harness alone.
+        let keeper = Command::new("setsid")
+            .args(["sh", "-c", KEEPER, "keeper"])
+            .arg(&dir)
+            .arg(added.to_string())
+            .arg(lock_path())
+            .arg(NR)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .context("setsid does not start; install it: apt-get install util-linux")?;
+        Ok(Self { dir, keeper })
     }
 
     /// Where they are mounted, for `--huge-dir`.
     pub(crate) fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 }
 
 impl Drop for HugePages {
     fn drop(&mut self) {
-        if self.mounted {
-            let unmount = |lazy: &[&str]| {
-                Command::new("umount")
-                    .args(lazy)
-                    .arg(self.dir.path())
-                    .status()
-                    .is_ok_and(|s| s.success())
-            };
-            // Busy for a moment longer where a process was killed.
-            if !unmount(&[]) && !unmount(&["-l"]) {
-                log::warn!("{} stays mounted; umount it", self.dir.path().display());
-            }
-        }
-        let given_back = i64::try_from(self.pages).map_or(Ok(0), |pages| change(-pages));
-        if let Err(error) = given_back {
-            log::warn!("{} huge pages stay reserved: {error:#}", self.pages);
+        drop(self.keeper.stdin.take());
+        if !self.keeper.wait().is_ok_and(|status| status.success()) {
+            log::warn!("huge pages may stay reserved; see {NR} and {}", self.dir.display());
         }
     }
 }
 
-/// Makes them `by` more or fewer than there are now; by how many they became more. Others may do the
-/// same meanwhile, so it is a difference and not a number.
-fn change(by: i64) -> Result<u64> {
+/// Makes them `pages` more than there are now; by how many they became more. Others may do the same
+/// meanwhile, so it is a difference and not a number.
+fn add(pages: u64) -> Result<u64> {
     let _lock = lock()?;
     let before = count()?;
-    let wanted = before.saturating_add_signed(by);
+    let wanted = before + pages;
     write(NR, wanted.to_string())
         .with_context(|| format!("{NR} cannot be written; try: echo {wanted} | sudo tee {NR}"))?;
     Ok(count()?.saturating_sub(before))
@@ -103,9 +113,13 @@ fn count() -> Result<u64> {
     text.trim().parse().with_context(|| format!("{NR} says {text:?}"))
 }
 
+fn lock_path() -> PathBuf {
+    std::env::temp_dir().join("umbra-hugepages.lock")
+}
+
 /// Held until dropped.
 fn lock() -> Result<File> {
-    let path = std::env::temp_dir().join("umbra-hugepages.lock");
+    let path = lock_path();
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
