@@ -1,5 +1,6 @@
 //! `umbra-bench`: umbra against its peers, side by side on this machine.
 
+mod cores;
 mod dut;
 mod forward;
 mod hugepages;

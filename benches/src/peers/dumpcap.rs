@@ -7,8 +7,9 @@
 //! - The forwarder runs as fast as it can. Frames that come one burst at a time with pauses between
 //!   cost it twice as much, for colder caches.
 //! - The other core is busy in the windows without dumpcap too.
-//! - Of several rigs the one counts where it costs least ([`measure_best`]): with the same command a
-//!   rig was seen to cost 170 cycles or 500, and to stay so, other huge pages being all that differed.
+//!
+//! What it costs depends on how far the two cores are from each other ([`crate::cores`]), so every
+//! window says.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -23,9 +24,9 @@ use tempfile::TempDir;
 use super::io_forward::{IoForward, IoForwardOptions, IoWindow};
 use super::process::{self, Spinner, Supervised};
 use super::{capture, pairs, wanted_attached};
+use crate::cores;
 use crate::hugepages::HugePages;
 use crate::preflight;
-use crate::stats::median;
 
 /// 256 MB for the forwarder, the rest for what dumpcap allocates.
 const HUGE_PAGES: u64 = 256;
@@ -33,7 +34,7 @@ const HUGE_PAGES: u64 = 256;
 const CAPTURED_PORT: &str = "net_pcap1";
 /// Frames that are captured to a file and compared before anything is measured.
 const VERIFIED_FRAMES: usize = 4096;
-/// Between attaching or detaching and measuring.
+/// Between attaching, detaching or a pause and measuring.
 const SETTLE: Duration = Duration::from_millis(300);
 
 /// What is forwarded, how, and where.
@@ -69,6 +70,8 @@ pub(crate) struct DumpcapWindow {
     /// Frames that were not even copied, for want of an mbuf.
     pub(crate) no_mbuf: u64,
     pub(crate) seconds: f64,
+    /// Round trip of a cache line between the two cores, just before the window.
+    pub(crate) core_round_trip_cycles: f64,
     /// Stolen time during the window.
     pub(crate) steal_percent: f64,
 }
@@ -97,21 +100,6 @@ pub(crate) fn measure(
         measured.push(rig.window(wanted_attached(index), window_s)?);
     }
     rig.finish()?;
-    Ok(measured)
-}
-
-/// [`measure`] on `rigs` rigs, one after the other; returns the windows of all, the cheapest first.
-pub(crate) fn measure_best(
-    options: &DumpcapOptions,
-    rigs: usize,
-    windows: usize,
-    window_s: f64,
-) -> Result<Vec<Vec<DumpcapWindow>>> {
-    let mut measured = Vec::new();
-    for _ in 0..rigs {
-        measured.push(measure(options, windows, window_s)?);
-    }
-    measured.sort_by(|a, b| median(&costs(a)).total_cmp(&median(&costs(b))));
     Ok(measured)
 }
 
@@ -193,6 +181,10 @@ impl DumpcapRig {
             (false, Some(_)) => self.detach()?,
             _ => {}
         }
+        self.pause()?;
+        let distance = cores::round_trip_cycles(self.options.core, self.options.other_core);
+        self.resume()?;
+        std::thread::sleep(SETTLE);
         let spinner = (!attached).then(|| Spinner::start(self.options.other_core));
         let steal = preflight::steal_and_total_jiffies();
         let window = self.forwarder.window(seconds)?;
@@ -218,6 +210,7 @@ impl DumpcapRig {
             copied: window.pdump.accepted,
             no_mbuf: window.pdump.nombuf,
             seconds: window.seconds,
+            core_round_trip_cycles: distance?,
             steal_percent: preflight::steal_percent_since(steal),
         })
     }
@@ -248,12 +241,10 @@ impl DumpcapRig {
     }
 
     /// Stops all of it where it is, the cores free for something else, until [`Self::resume`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
     pub(crate) fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
     pub(crate) fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
@@ -295,7 +286,6 @@ impl DumpcapRig {
                 bail!("dpdk-dumpcap does not capture; its last words:\n{}", dumpcap.last_words());
             }
         }
-        std::thread::sleep(SETTLE);
         self.session = Some(Session { process: dumpcap, delivered: 0, no_mbuf: 0 });
         Ok(())
     }
@@ -314,7 +304,6 @@ impl DumpcapRig {
              received/dropped {received}/{dropped}",
             session.delivered
         );
-        std::thread::sleep(SETTLE);
         Ok(())
     }
 }
@@ -354,6 +343,7 @@ mod tests {
             copied: packets,
             no_mbuf: 0,
             seconds: 1.0,
+            core_round_trip_cycles: 200.0,
             steal_percent: 0.0,
         };
         let (without, with) = (window(false, 1000, 40.0, 0), window(true, 500, 200.0, 400));

@@ -46,9 +46,6 @@ enum Peer {
         /// Packets per second at most; the cycles of waiting are not counted
         #[arg(long)]
         pps: Option<f64>,
-        /// Rigs that are tried; that one is shown on which the capture costs least
-        #[arg(long, default_value_t = 3)]
-        rigs: usize,
     },
     /// What a mirror costs Open vSwitch with DPDK (P5)
     Ovs {
@@ -125,7 +122,7 @@ fn print<W: Serialize>(peer: &str, figure: &str, windows: &[W], values: &[f64]) 
 /// Measures one peer and prints its windows as JSON.
 pub(crate) fn main(args: &PeerArgs) -> Result<()> {
     match &args.peer {
-        Peer::Dumpcap { common, burst, mbufs, mbuf_cache, descriptors, pps, rigs } => {
+        Peer::Dumpcap { common, burst, mbufs, mbuf_cache, descriptors, pps } => {
             let (pcap, _dir) = source(common)?;
             let options = dumpcap::DumpcapOptions {
                 pcap,
@@ -137,13 +134,8 @@ pub(crate) fn main(args: &PeerArgs) -> Result<()> {
                 core: common.core,
                 other_core: common.other_core,
             };
-            let measured = dumpcap::measure_best(&options, *rigs, common.windows, common.seconds)?;
-            for (number, windows) in measured.iter().enumerate().skip(1) {
-                let cost = estimate(&dumpcap::costs(windows)).median;
-                log::info!("rig {number} of those left out: {cost:.1} cycles per delivered frame");
-            }
-            let best = measured.first().map_or(&[][..], Vec::as_slice);
-            print("dumpcap", "cycles_per_delivered", best, &dumpcap::costs(best));
+            let windows = dumpcap::measure(&options, common.windows, common.seconds)?;
+            print("dumpcap", "cycles_per_delivered", &windows, &dumpcap::costs(&windows));
         }
         Peer::Ovs { common } => {
             let (pcap, _dir) = source(common)?;

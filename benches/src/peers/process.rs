@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::cores;
 
 /// What is said of a failed process at most.
 const LAST_LINES: usize = 12;
@@ -145,11 +146,9 @@ impl Spinner {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let mut set = CpuSet::new();
-            set.set(usize::from(core));
-            if let Err(error) = sched_setaffinity(None, &set) {
+            if let Err(error) = cores::pin(core) {
                 // Anywhere else it would disturb what is measured.
-                log::warn!("core {core} is not kept busy: {error}");
+                log::warn!("not kept busy: {error:#}");
                 return;
             }
             let mut x = 1u64;
