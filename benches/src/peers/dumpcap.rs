@@ -2,14 +2,14 @@
 //! frames to /dev/null.
 //!
 //! What favours the peer, wherever there was a choice:
-//! - dumpcap gets `-q`. Its running count, printed with every burst, halves what it takes.
+//! - dumpcap gets `-q`. Its running count, printed with every burst, takes it from 13 to 3.6 million
+//!   frames per second, and what is thrown away costs the worker as much as what is delivered.
 //! - It captures on one port only: that port's rx and its tx are all frames of the wire, once.
-//! - The forwarder runs as fast as it can. Frames that come one burst at a time with pauses between
-//!   cost it twice as much, for colder caches.
 //! - The other core is busy in the windows without dumpcap too.
 //!
-//! What it costs depends on how far the two cores are from each other ([`crate::cores`]), so every
-//! window says.
+//! Frames at a rate that dumpcap takes at leisure (`pps`) cost less than as many as can be: 121 cycles
+//! at 2 Mpps where those cost 161. What it costs depends also on how far the two cores are from each
+//! other ([`crate::cores`]), so every window says.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

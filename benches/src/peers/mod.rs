@@ -4,6 +4,7 @@ mod capture;
 pub(crate) mod dumpcap;
 pub(crate) mod io_forward;
 pub(crate) mod ovs;
+mod ovs_counts;
 mod process;
 #[cfg(test)]
 mod tests;
