@@ -83,7 +83,8 @@ fn the_mirror_of_ovs_gets_every_frame_and_the_fast_path_carries_them() {
     assert!(with.mirrored > 0);
     for window in [&without, &with] {
         let found = window.hits.values().sum::<u64>() + window.upcalls;
-        assert!(window.packets.abs_diff(found) <= 64, "{window:?}");
+        // Read one after the other while the PMD runs: some bursts apart, more on a busy machine.
+        assert!(window.packets.abs_diff(found) <= window.packets / 20, "{window:?}");
     }
     rig.pause().unwrap();
     rig.resume().unwrap();
