@@ -74,8 +74,8 @@ impl Line for PortLine {
 /// What is asked of the tester.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Trial {
-    /// Frames due per second; infinite: as many as the tester can.
-    pub(crate) rate_pps: f64,
+    /// Frames due per second; without it as many as the tester can send.
+    pub(crate) rate_pps: Option<f64>,
     pub(crate) seconds: f64,
     /// Stamp frames and time them.
     pub(crate) timed: bool,
@@ -180,7 +180,7 @@ impl<L: Line> Tester<L> {
         let mut outcome = Outcome::default();
         // 1 µs to 1 s at 3 significant digits; what is longer is in the top bucket.
         let mut histogram = Histogram::<u64>::new_with_bounds(1, 10_000_000_000, 3)?;
-        let gap = if trial.rate_pps.is_finite() { self.hz as f64 / trial.rate_pps } else { 0.0 };
+        let gap = trial.rate_pps.map_or(0.0, |rate| self.hz as f64 / rate);
         let length = (trial.seconds * self.hz as f64) as u64;
         let start = tsc() + self.hz / 1000;
         let mut due = 0u64;

@@ -36,7 +36,7 @@ pub(crate) fn device(size: u16, flows: u32, memory: Memory) -> Dut {
     dut
 }
 
-fn trial(rate_pps: f64, seconds: f64, timed: bool) -> Trial {
+fn trial(rate_pps: Option<f64>, seconds: f64, timed: bool) -> Trial {
     Trial { rate_pps, seconds, timed }
 }
 
@@ -67,11 +67,11 @@ pub(crate) fn p8(case: Case, protocol: &Protocol, memory: Memory) -> Result<Seen
     let seconds = protocol.window_s.max(0.05) * 3.0;
     let mut most = f64::INFINITY;
     for setting in [0, 1] {
-        let full = Request { setting, trial: trial(f64::INFINITY, seconds, true) };
+        let full = Request { setting, trial: trial(None, seconds, true) };
         let answer = session.ask(&full)?;
         most = most.min(answer.outcome.received as f64 / answer.outcome.seconds);
     }
-    let half = trial(most / 2.0, seconds, true);
+    let half = trial(Some(most / 2.0), seconds, true);
     let mut answers: [Vec<Answer>; 3] = Default::default();
     for round in 0..protocol.pairs {
         let order = if round % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };

@@ -1,11 +1,14 @@
 //! `umbra-bench`: umbra against its peers, side by side on this machine.
 
 mod consumer;
+mod cores;
 mod dut;
 mod forward;
 mod generator;
 mod guest;
+mod hugepages;
 mod latency;
+mod peers;
 mod preflight;
 mod protocol;
 mod report;
@@ -48,6 +51,8 @@ enum Command {
     Plat,
     /// What sampling and copying cost the worker, on one rig
     Sampling(sampling::SamplingArgs),
+    /// One of the peers alone: its windows as JSON
+    Peer(peers::PeerArgs),
     /// Holds the results of two runs against each other; exits with 1 on a regression
     Compare(report::compare::CompareArgs),
     /// Writes the page and the plots of a run
@@ -92,6 +97,7 @@ fn main() -> Result<ExitCode> {
             }
         }
         Command::Sampling(args) => sampling::main(&args)?,
+        Command::Peer(args) => peers::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),
         Command::Report(args) => report::main(&args)?,
         Command::Dut => dut::main()?,
