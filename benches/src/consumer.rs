@@ -34,9 +34,12 @@ pub(crate) struct Consumers {
 }
 
 impl Consumers {
-    /// One thread on `core` for all rings.
+    /// One thread on `core` for all rings; none without rings, which are then the tester's to consume.
     pub(crate) fn start(rings: Vec<umbra_tap::Consumer>, core: u16) -> Self {
         let control = Arc::new(Control::default());
+        if rings.is_empty() {
+            return Consumers { control, thread: None };
+        }
         let theirs = Arc::clone(&control);
         let thread = std::thread::spawn(move || {
             core_affinity::set_for_current(CoreId { id: usize::from(core) });

@@ -56,7 +56,7 @@ impl PacketIo for RewritingIo {
         self.io.lanes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn rx(&mut self, lane: usize, batch: &mut DpdkBatch) -> usize {
         let received = self.io.rx(lane, batch);
         if self.flows != 0 && received != 0 {
@@ -65,7 +65,7 @@ impl PacketIo for RewritingIo {
         received
     }
 
-    #[inline]
+    #[inline(always)]
     fn tx(&mut self, lane: usize, batch: &mut DpdkBatch) -> usize {
         self.io.tx(lane, batch)
     }

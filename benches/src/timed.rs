@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use hdrhistogram::Histogram;
 use umbra_dpdk::tsc;
-use umbra_forward::io::{FrameBatch, PacketIo, TxLimits};
-use umbra_tap::TapBatch;
+use umbra_forward::io::{PacketIo, TxLimits};
 
 /// Residence times in TSC cycles, by burst, weighted by its frames; shared with who reads them between
 /// two trials, while nothing is forwarded.
@@ -32,6 +31,14 @@ impl<Io: PacketIo> TimedIo<Io> {
     pub(crate) fn into_inner(self) -> Io {
         self.io
     }
+
+    #[inline(never)]
+    fn record(&self, sent: usize) {
+        let cycles = tsc().saturating_sub(self.received);
+        if let Some(Ok(mut histogram)) = self.residence.as_ref().map(|r| r.try_lock()) {
+            histogram.saturating_record_n(cycles.max(1), sent as u64);
+        }
+    }
 }
 
 impl<Io: PacketIo> PacketIo for TimedIo<Io> {
@@ -46,7 +53,7 @@ impl<Io: PacketIo> PacketIo for TimedIo<Io> {
         self.io.lanes()
     }
 
-    #[inline]
+    #[inline(always)]
     fn rx(&mut self, lane: usize, batch: &mut Io::Batch) -> usize {
         let received = self.io.rx(lane, batch);
         if received != 0 && self.residence.is_some() {
@@ -55,15 +62,11 @@ impl<Io: PacketIo> PacketIo for TimedIo<Io> {
         received
     }
 
-    #[inline]
+    #[inline(always)]
     fn tx(&mut self, lane: usize, batch: &mut Io::Batch) -> usize {
         let sent = self.io.tx(lane, batch);
-        if let Some(residence) = &self.residence
-            && let Ok(mut histogram) = residence.try_lock()
-        {
-            let cycles = tsc().saturating_sub(self.received);
-            histogram.saturating_record_n(cycles.max(1), sent as u64);
-            debug_assert!(batch.is_empty() || batch.segment_count(0) > 0);
+        if self.residence.is_some() {
+            self.record(sent);
         }
         sent
     }

@@ -263,6 +263,7 @@ impl<Io: PacketIo> Worker<Io> {
     /// registers would be missed by the loop that needs none of it.
     #[inline(never)]
     fn lane_burst_watched(&mut self, index: usize, batch: &mut Io::Batch) -> u32 {
+        let received = batch.len();
         let lane = &mut self.lanes[index];
         let active = lane.config.tap.filter(|&tap| self.taps[tap].tap.is_active());
         let blocked = if self.block.is_empty() {
@@ -294,9 +295,10 @@ impl<Io: PacketIo> Worker<Io> {
         } else {
             Self::send(&mut self.io, lane, index, batch, &mut self.counters)
         };
-        if selection.selected != 0
-            && let Some(tap) = active
-        {
+        let Some(tap) = active.filter(|_| selection.selected != 0) else { return 0 };
+        if removed == 0 && sent == received {
+            self.taps[tap].tap.publish();
+        } else {
             self.taps[tap].tap.resolve(|i| {
                 let bit = 1u64 << i;
                 let position = (!removed & (bit - 1)).count_ones() as usize;

@@ -184,6 +184,19 @@ pub struct BurstOrigin {
     pub direction: Direction,
 }
 
+/// What the settings come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Nothing can be selected.
+    None,
+    /// By the gap alone.
+    Gap,
+    /// By the flow hash alone.
+    Hash,
+    /// Addresses are needed: host mode, or an escalation set.
+    Subject,
+}
+
 #[derive(Debug)]
 struct InstanceSlot {
     producer: Option<Producer>,
@@ -205,9 +218,7 @@ pub struct Tap {
     flow: FlowThreshold,
     host: FlowThreshold,
     skip: GeometricSkip,
-    none: bool,
-    /// Nothing but the gap decides.
-    by_gap: bool,
+    way: Way,
     instances: Vec<InstanceSlot>,
     /// Records of the current burst whose verdict is not known yet.
     pending: Vec<Pending>,
@@ -224,8 +235,7 @@ impl Tap {
             flow: FlowThreshold::from(settings.percentage()),
             host: FlowThreshold::for_hosts(settings.percentage()),
             skip: GeometricSkip::with_table(Arc::clone(&settings.gaps), seed),
-            none: true,
-            by_gap: false,
+            way: Way::None,
             instances: Vec::new(),
             pending: Vec::new(),
             hashes: [0; MAX_BURST],
@@ -239,11 +249,14 @@ impl Tap {
 
     fn derive(&mut self) {
         let off = !self.settings.enabled || self.instances.is_empty();
-        self.none =
-            off || (self.settings.percentage().is_zero() && self.settings.escalation.is_empty());
-        self.by_gap = !self.none
-            && self.settings.select == Select::Packet
-            && self.settings.escalation.is_empty();
+        let escalates = !self.settings.escalation.is_empty();
+        self.way = match self.settings.select {
+            _ if off || (self.settings.percentage().is_zero() && !escalates) => Way::None,
+            _ if escalates => Way::Subject,
+            Select::Host => Way::Subject,
+            Select::Flow => Way::Hash,
+            Select::Packet => Way::Gap,
+        };
     }
 
     /// Takes new settings. A changed percentage restarts the packet sampler's draw, which is exact
@@ -312,7 +325,7 @@ impl Tap {
     /// False when no frame can be selected, so that the caller need not come here at all.
     #[inline]
     pub fn is_active(&self) -> bool {
-        !self.none
+        self.way != Way::None
     }
 
     /// Lets a burst of `burst_len` frames pass where that is known without looking at one of them: in
@@ -320,7 +333,7 @@ impl Tap {
     /// true means that [`mirror`](Self::mirror) would select nothing and need not be called.
     #[inline(always)]
     pub fn pass(&mut self, burst_len: usize) -> bool {
-        self.by_gap && self.skip.pass(burst_len)
+        self.way == Way::Gap && self.skip.pass(burst_len)
     }
 
     /// Selects among `frames` and copies the selected into the rings, unpublished.
@@ -334,47 +347,78 @@ impl Tap {
         hasher: &H,
     ) -> Selection {
         debug_assert!(frames.len() <= MAX_BURST);
-        if self.none {
-            return Selection::default();
+        // A function each: what one way needs of registers and stack is not the others' to save.
+        match self.way {
+            Way::None => Selection::default(),
+            Way::Gap => self.mirror_by_gap(origin, now_ns, frames, hasher),
+            Way::Hash => self.mirror_by_hash(origin, now_ns, frames, hasher),
+            Way::Subject => self.mirror_by_subject(origin, now_ns, frames, hasher),
         }
-        let selection = self.select(frames, hasher);
-        if selection.selected != 0 {
-            self.copy(origin, now_ns(), frames, selection);
+    }
+
+    #[inline(never)]
+    fn mirror_by_gap<B: TapBatch, H: FlowHasher>(
+        &mut self,
+        origin: BurstOrigin,
+        now_ns: impl FnOnce() -> u64,
+        frames: &B,
+        hasher: &H,
+    ) -> Selection {
+        let mut selected = 0u64;
+        // All that will be read is under way before the first of it is.
+        self.skip.advance(frames.len(), |i| {
+            frames.prefetch(i);
+            selected |= 1 << i;
+        });
+        let selection = Selection { selected, escalated: 0 };
+        if selected != 0 {
+            // Hashed where it is copied: no loop of its own, whose end would be mispredicted.
+            self.copy(origin, now_ns(), frames, selection, |_, _, frame| {
+                let hash = hasher.flow(frame);
+                (hash, hash)
+            });
         }
         selection
     }
 
-    #[inline]
-    fn select<B: TapBatch, H: FlowHasher>(&mut self, frames: &B, hasher: &H) -> Selection {
-        let mut selection = Selection::default();
-        if !self.settings.escalation.is_empty() || self.settings.select == Select::Host {
-            return self.select_by_subject(frames, hasher);
+    #[inline(never)]
+    fn mirror_by_hash<B: TapBatch, H: FlowHasher>(
+        &mut self,
+        origin: BurstOrigin,
+        now_ns: impl FnOnce() -> u64,
+        frames: &B,
+        hasher: &H,
+    ) -> Selection {
+        let selected = hasher.select(frames, self.flow, &mut self.hashes);
+        let selection = Selection { selected, escalated: 0 };
+        if selected != 0 {
+            self.copy(origin, now_ns(), frames, selection, |tap, i, _| {
+                (tap.hashes[i], tap.hashes[i])
+            });
         }
-        match self.settings.select {
-            Select::Flow => {
-                selection.selected = hasher.select(frames, self.flow, &mut self.hashes);
-            }
-            Select::Packet => {
-                // All that will be read is under way before the first of it is.
-                self.skip.advance(frames.len(), |i| {
-                    frames.prefetch(i);
-                    selection.selected |= 1 << i;
-                });
-                let mut rest = selection.selected;
-                while rest != 0 {
-                    let i = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    self.hashes[i] = hasher.flow(&frames.frame(i));
-                }
-            }
-            Select::Host => {}
+        selection
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn mirror_by_subject<B: TapBatch, H: FlowHasher>(
+        &mut self,
+        origin: BurstOrigin,
+        now_ns: impl FnOnce() -> u64,
+        frames: &B,
+        hasher: &H,
+    ) -> Selection {
+        let selection = self.select_by_subject(frames, hasher);
+        if selection.selected != 0 {
+            let by_host = self.settings.select == Select::Host;
+            self.copy(origin, now_ns(), frames, selection, |tap, i, _| {
+                (tap.hashes[i], if by_host { tap.shards[i] } else { tap.hashes[i] })
+            });
         }
         selection
     }
 
     /// The slower selections, for which the addresses are needed.
-    #[cold]
-    #[inline(never)]
     fn select_by_subject<B: TapBatch, H: FlowHasher>(
         &mut self,
         frames: &B,
@@ -407,27 +451,30 @@ impl Tap {
         selection
     }
 
+    /// Copies the selected; `hash_of` gives a frame's flow hash and what chooses its instance in `shard`.
+    #[inline(always)]
     fn copy<B: TapBatch>(
         &mut self,
         origin: BurstOrigin,
         timestamp_ns: u64,
         frames: &B,
         selection: Selection,
+        hash_of: impl Fn(&Self, usize, &B::Frame<'_>) -> (u64, u64),
     ) {
         let count = self.instances.len();
         let fraction_ppb = self.settings.percentage().fraction_ppb();
         let snaplen = self.settings.snaplen;
-        let by_host = self.settings.select == Select::Host;
         let mut rest = selection.selected;
         while rest != 0 {
             let i = rest.trailing_zeros() as usize;
             rest &= rest - 1;
             let frame = frames.frame(i);
+            let (hash, key) = hash_of(self, i, &frame);
             let (ip_checksum, l4_checksum) = frame.checksums();
             let meta = RecordMeta {
                 timestamp_ns,
                 frame_len: frame.frame_len(),
-                flow_hash: self.hashes[i],
+                flow_hash: hash,
                 fraction_ppb,
                 wire: origin.wire,
                 direction: origin.direction,
@@ -438,7 +485,6 @@ impl Tap {
             };
             let targets = match self.settings.distribute {
                 Distribute::Shard => {
-                    let key = if by_host { self.shards[i] } else { self.hashes[i] };
                     let instance = shard(key, count);
                     instance..instance + 1
                 }
@@ -467,6 +513,8 @@ impl Tap {
         };
         match producer.push(meta, snaplen, frame.segments()) {
             Ok(record) => {
+                // What nearly always becomes of a frame; the few others are corrected.
+                producer.set_verdict(record, Verdict::Forwarded);
                 slot.counters.enqueued += 1;
                 slot.counters.enqueued_bytes += u64::from(meta.frame_len.min(snaplen));
                 slot.counters.truncated += u64::from(meta.frame_len > snaplen);
@@ -488,17 +536,24 @@ impl Tap {
 
     /// Writes what became of each mirrored frame, by its index in the burst given to
     /// [`Tap::mirror`], and publishes: one release store per ring that took something.
-    #[inline]
+    #[inline(never)]
     pub fn resolve(&mut self, verdict: impl Fn(usize) -> Verdict) {
-        if self.pending.is_empty() {
-            return;
-        }
-        for pending in self.pending.drain(..) {
+        for &pending in &self.pending {
             if let Some(producer) = self.instances[usize::from(pending.instance)].producer.as_mut()
             {
                 producer.set_verdict(pending.slot, verdict(usize::from(pending.frame)));
             }
         }
+        self.publish();
+    }
+
+    /// [`resolve`](Self::resolve) where all frames of the burst went on: only publishes.
+    #[inline]
+    pub fn publish(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        self.pending.clear();
         for slot in &mut self.instances {
             if slot.dirty {
                 slot.dirty = false;
