@@ -68,9 +68,15 @@ fn testpmd_mpps(dut: &Dut, seconds: f64) -> Result<f64> {
 }
 
 /// P1 on one rig.
-pub(crate) fn p1(kind: RigKind, size: u16, protocol: &Protocol) -> Result<Comparison> {
+pub(crate) fn p1(
+    kind: RigKind,
+    size: u16,
+    protocol: &Protocol,
+    memory: Memory,
+) -> Result<Comparison> {
     let dir = tempfile::tempdir()?;
-    let dut = rig(kind, size, dir.path())?;
+    let mut dut = rig(kind, size, dir.path())?;
+    dut.memory = memory;
     let seconds = protocol.seconds;
     let about = About {
         id: format!("P1/{}/{size}", kind.name()),
@@ -105,10 +111,10 @@ pub(crate) fn p1(kind: RigKind, size: u16, protocol: &Protocol) -> Result<Compar
 
 /// P15: the rate of two workers over that of one, umbra's ÷ testpmd's. Two wires on R2, so that each of
 /// two workers has one; a single worker has both.
-pub(crate) fn p15(protocol: &Protocol) -> Result<Comparison> {
+pub(crate) fn p15(protocol: &Protocol, memory: Memory) -> Result<Comparison> {
     let mut one = Dut::new(Rig::Null { size: 64, copy: false }, Traffic::fixed(1, 64));
     one.wires = 2;
-    one.memory = Memory::Small(1024);
+    one.memory = memory;
     let mut two = one.clone();
     two.cores = vec![1, 0];
     let seconds = protocol.seconds;

@@ -5,23 +5,27 @@ mod cores;
 mod dut;
 mod forward;
 mod generator;
+mod goals;
 mod guest;
 mod hugepages;
 mod latency;
+mod mirror;
 mod peers;
 mod preflight;
 mod protocol;
 mod report;
-#[expect(dead_code, reason = "filled in by the commits that follow")]
 mod results;
 mod rewrite;
+mod rfc2544;
 mod rig;
 mod sampling;
 mod session;
+mod split;
 mod stats;
 mod testpmd;
 mod timed;
 mod traffic;
+mod within;
 
 use std::process::ExitCode;
 
@@ -41,14 +45,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tries P1
-    Pone {
-        rig: rig::RigKind,
-        #[arg(default_value_t = 64)]
-        size: u16,
-    },
-    Pfif,
-    Plat,
+    /// Goals of the performance page: figure, interval, match and goal
+    Goals(goals::GoalsArgs),
+    /// Measures everything and writes the page, its plots and results.json
+    Page(goals::PageArgs),
+    /// RFC 2544 throughput: the highest rates without loss and with 0.5 %
+    Rfc2544(rfc2544::Rfc2544Args),
+    /// Prints what the machine is like
+    Preflight,
     /// What sampling and copying cost the worker, on one rig
     Sampling(sampling::SamplingArgs),
     /// One of the peers alone: its windows as JSON
@@ -65,37 +69,10 @@ enum Command {
 fn main() -> Result<ExitCode> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Cli::parse().command {
-        Command::Pone { rig, size } => {
-            let c = forward::p1(rig, size, &results::Protocol::new(true))?;
-            println!(
-                "{} {:?} {:?} a {} b {}",
-                c.id, c.estimate, c.resolution, c.a.median, c.b.median
-            );
-        }
-        Command::Pfif => {
-            let c = forward::p15(&results::Protocol::new(true))?;
-            println!(
-                "{} {:?} {:?} a {} b {}",
-                c.id, c.estimate, c.resolution, c.a.median, c.b.median
-            );
-        }
-        Command::Plat => {
-            for case in latency::CASES {
-                let s =
-                    latency::p8(case, &results::Protocol::new(true), session::Memory::Huge(512))?;
-                for c in s.comparisons {
-                    println!(
-                        "{} {:?} {:?} a {} b {}",
-                        c.id, c.estimate, c.resolution, c.a.median, c.b.median
-                    );
-                }
-                println!("{:?}", s.latency.how);
-                println!(
-                    "{:?}",
-                    s.latency.series.iter().map(|s| (s.count, s.lost)).collect::<Vec<_>>()
-                );
-            }
-        }
+        Command::Goals(args) => goals::goals(&args)?,
+        Command::Page(args) => goals::page(&args)?,
+        Command::Rfc2544(args) => rfc2544::main(&args)?,
+        Command::Preflight => println!("{}", serde_json::to_string_pretty(&preflight::look())?),
         Command::Sampling(args) => sampling::main(&args)?,
         Command::Peer(args) => peers::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),

@@ -15,6 +15,9 @@ pub(crate) struct Preflight {
     pub(crate) cores: usize,
     /// How much longer the same work takes with another core busy too; 1.0 is not at all.
     pub(crate) both_cores_slowdown: f64,
+    /// TSC cycles for a cache line to go to the other core and back; 0 with one core only.
+    #[serde(default)]
+    pub(crate) core_round_trip_cycles: f64,
     /// Share of the time stolen by the hypervisor during the check, in percent.
     pub(crate) steal_percent: f64,
 }
@@ -50,8 +53,32 @@ fn spin(iterations: u64) -> Duration {
     start.elapsed()
 }
 
+/// Looks at the machine and says what it saw.
+pub(crate) fn look() -> Preflight {
+    let p = check(tsc_hz());
+    eprintln!(
+        "{}: TSC {:.3} GHz, {} cores, a line there and back in {:.0} cycles, {:.2} × slower with both busy, \
+         {:.2} % stolen",
+        p.cpu,
+        p.tsc_hz as f64 / 1e9,
+        p.cores,
+        p.core_round_trip_cycles,
+        p.both_cores_slowdown,
+        p.steal_percent
+    );
+    p
+}
+
+/// Counts the TSC against the monotonic clock for 200 ms.
+fn tsc_hz() -> u64 {
+    let (start, t0) = (Instant::now(), umbra_dpdk::tsc());
+    std::thread::sleep(Duration::from_millis(200));
+    let cycles = umbra_dpdk::tsc() - t0;
+    (cycles as f64 / start.elapsed().as_secs_f64()) as u64
+}
+
 /// Looks at the machine for about a second.
-pub(crate) fn check(tsc_hz: u64) -> Preflight {
+fn check(tsc_hz: u64) -> Preflight {
     const WORK: u64 = 100_000_000;
     let steal = steal_and_total_jiffies();
     spin(WORK / 10);
@@ -71,6 +98,7 @@ pub(crate) fn check(tsc_hz: u64) -> Preflight {
         tsc_hz,
         cpu,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
+        core_round_trip_cycles: crate::cores::round_trip_cycles(1, 0).unwrap_or(0.0),
         both_cores_slowdown: beside.as_secs_f64() / alone.as_secs_f64().max(1e-9),
         steal_percent: steal_percent_since(steal),
     }

@@ -38,7 +38,7 @@ const VERIFIED_FRAMES: usize = 4096;
 const SETTLE: Duration = Duration::from_millis(300);
 
 /// What is forwarded, how, and where.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct DumpcapOptions {
     /// Frames that both ports receive again and again.
     pub(crate) pcap: PathBuf,

@@ -307,13 +307,11 @@ impl OvsRig {
     }
 
     /// Stops it where it is, the core free for something else, until [`Self::resume`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
     pub(crate) fn pause(&self) -> Result<()> {
         self.vswitchd.signal(Signal::STOP)
     }
 
     /// What was stopped within an iteration of the PMD is in no window, each begins at zero.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for runs that alternate with umbra's"))]
     pub(crate) fn resume(&self) -> Result<()> {
         self.vswitchd.signal(Signal::CONT)
     }
