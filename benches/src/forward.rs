@@ -130,7 +130,7 @@ fn as_json(m: &Measured) -> Value {
     })
 }
 
-fn look_at_machine() -> preflight::Preflight {
+pub(crate) fn look_at_machine() -> preflight::Preflight {
     let p = preflight::check(tsc_hz());
     eprintln!(
         "{}: TSC {:.3} GHz, {} cores, {:.2} × slower with both busy, {:.2} % stolen",

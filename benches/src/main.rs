@@ -5,6 +5,7 @@ mod forward;
 mod preflight;
 #[expect(dead_code, reason = "filled in by the commits that follow")]
 mod results;
+mod ring;
 mod stats;
 mod testpmd;
 
@@ -39,6 +40,8 @@ enum Command {
     },
     /// Forwarding over net_null, umbra against dpdk-testpmd io, shadow off and on
     Forward(forward::ForwardArgs),
+    /// The mirror ring against memcpy, rte_ring, rtrb and crossbeam: P3 and P6
+    Ring(ring::RingArgs),
     /// The device under test, in the process that `forward` starts
     #[command(hide = true)]
     Dut(dut::DutArgs),
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Goals { goals, quick, json } => forward::goals(&goals, quick, json.as_deref()),
         Command::Forward(args) => forward::main(&args),
+        Command::Ring(args) => ring::main(&args),
         Command::Dut(args) => dut::run(&args),
     }
 }
