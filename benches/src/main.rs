@@ -18,6 +18,7 @@ mod results;
 mod rewrite;
 mod rfc2544;
 mod rig;
+mod ring;
 mod sampling;
 mod session;
 mod split;
@@ -49,6 +50,8 @@ enum Command {
     Goals(goals::GoalsArgs),
     /// Measures everything and writes the page, its plots and results.json
     Page(goals::PageArgs),
+    /// The mirror ring against memcpy, rte_ring, rtrb and crossbeam: P3 and P6
+    Ring(ring::RingArgs),
     /// RFC 2544 throughput: the highest rates without loss and with 0.5 %
     Rfc2544(rfc2544::Rfc2544Args),
     /// Prints what the machine is like
@@ -71,6 +74,7 @@ fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Goals(args) => goals::goals(&args)?,
         Command::Page(args) => goals::page(&args)?,
+        Command::Ring(args) => ring::main(&args)?,
         Command::Rfc2544(args) => rfc2544::main(&args)?,
         Command::Preflight => println!("{}", serde_json::to_string_pretty(&preflight::look())?),
         Command::Sampling(args) => sampling::main(&args)?,

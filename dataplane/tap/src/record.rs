@@ -1,32 +1,49 @@
 //! What a mirror ring carries: a fixed header that states where and when a frame was seen, and the
 //! frame's first bytes.
 //!
-//! # Header
+//! # Entries
 //!
-//! 32 bytes, little-endian, at a multiple of 8. A record's length in the ring is not stored: it is
-//! `32 + captured_len` rounded up to 8.
+//! The ring holds entries, each at a multiple of 8, little-endian, told apart by the two highest bits
+//! of their first word. What is the same for a burst is said once.
+//!
+//! *Record*, 16 bytes and the frame. Its length in the ring is not stored: it is
+//! `16 + captured_len` rounded up to 8.
 //!
 //! | offset | bytes | field | meaning |
 //! |---|---|---|---|
 //! | 0 | 3 | `captured_len` | bytes of the frame that follow the header |
 //! | 3 | 1 | `verdict` | [`Verdict`]; the only byte written after the copy, before publication |
 //! | 4 | 3 | `frame_len` | bytes on the wire, without FCS |
-//! | 7 | 1 | flags | bit 0 direction, 1–2 IP checksum, 3–4 L4 checksum, 5 escalated, 6 set in every record, 7 padding |
-//! | 8 | 8 | `timestamp_ns` | nanoseconds since the Unix epoch |
-//! | 16 | 8 | `flow_hash` | |
-//! | 24 | 4 | `fraction_ppb` | sampling fraction at selection, parts per billion |
-//! | 28 | 2 | `wire` | |
-//! | 30 | 2 | `epoch` | |
-//! | 32 | `captured_len` | frame | |
+//! | 7 | 1 | flags | bit 0 direction, 1–2 IP checksum, 3–4 L4 checksum, 5 escalated, 6 set, 7 clear |
+//! | 8 | 8 | `flow_hash` | |
+//! | 16 | `captured_len` | frame | |
 //!
-//! Padding is the first 8 bytes alone with only bit 7 of the flags set; it runs to the end of the
-//! data area. Two 24-bit lengths are what makes the header 32 bytes and not 40: a 60-byte frame then
-//! takes 96 bytes of ring, one and a half cache lines.
+//! *Context*, 24 bytes, before the first record and before every record for which it differs from the
+//! one before:
+//!
+//! | offset | bytes | field | meaning |
+//! |---|---|---|---|
+//! | 0 | 7 | | zero |
+//! | 7 | 1 | flags | bits 6 and 7 set, all others clear |
+//! | 8 | 8 | `timestamp_ns` | nanoseconds since the Unix epoch |
+//! | 16 | 4 | `fraction_ppb` | sampling fraction at selection, parts per billion |
+//! | 20 | 2 | `wire` | |
+//! | 22 | 2 | `epoch` | |
+//!
+//! *Padding*, 8 bytes: a length in the lower 7, header included, and bit 7 of the flags set. It fills
+//! the last line of a burst, and what is left before the end of the data area.
+//!
+//! So a 64-byte frame takes 80 bytes of ring, one and a quarter cache lines. With everything in each
+//! header it took 96, and the cost of a record is its lines.
 
 use serde::{Deserialize, Serialize};
 
 /// Bytes of the header before the frame.
-pub const HEADER_LEN: usize = 32;
+pub const HEADER_LEN: usize = 16;
+/// Bytes of a context.
+pub(crate) const CONTEXT_LEN: usize = 24;
+/// Bytes of a cache line. What is published together starts and ends with one.
+pub(crate) const LINE: usize = 64;
 /// Longest frame that a header can describe, bytes: 2^24 − 1.
 pub const MAX_FRAME_LEN: u32 = (1 << 24) - 1;
 /// Offset of the verdict inside the header.
@@ -43,8 +60,8 @@ const FLAG_RECORD: u64 = 1 << 6;
 const FLAG_PADDING: u64 = 1 << 7;
 const LENGTH_MASK: u64 = MAX_FRAME_LEN as u64;
 
-/// First word of a padding record.
-pub(crate) const PADDING_WORD: u64 = FLAG_PADDING << 56;
+const CONTEXT_WORD: u64 = (FLAG_RECORD | FLAG_PADDING) << 56;
+const PADDING_MASK: u64 = (1 << 56) - 1;
 
 /// Which way a frame crosses its wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -217,10 +234,39 @@ pub(crate) const fn record_len(captured_len: usize) -> usize {
     (HEADER_LEN + captured_len + (ALIGNMENT - 1)) & !(ALIGNMENT - 1)
 }
 
+/// What a record shares with those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Context {
+    timestamp_ns: u64,
+    /// Fraction, wire and epoch as they are stored: two words are compared for every record.
+    place: u64,
+}
+
+impl Context {
+    #[inline]
+    pub(crate) fn of(meta: &RecordMeta) -> Self {
+        let place =
+            u64::from(meta.fraction_ppb) | u64::from(meta.wire) << 32 | u64::from(meta.epoch) << 48;
+        Context { timestamp_ns: meta.timestamp_ns, place }
+    }
+
+    /// As it is stored.
+    #[inline]
+    pub(crate) fn encode(self) -> [u64; 3] {
+        [CONTEXT_WORD.to_le(), self.timestamp_ns.to_le(), self.place.to_le()]
+    }
+
+    /// Reads a context whose first word said that it is one. Any two words are a context.
+    #[inline]
+    pub(crate) fn decode([_, timestamp_ns, place]: [u64; 3]) -> Self {
+        Context { timestamp_ns: u64::from_le(timestamp_ns), place: u64::from_le(place) }
+    }
+}
+
 /// The header as it is stored, verdict pending. `captured_len` and `meta.frame_len` must not
 /// exceed [`MAX_FRAME_LEN`].
 #[inline]
-pub(crate) fn encode_header(meta: &RecordMeta, captured_len: usize) -> [u64; 4] {
+pub(crate) fn encode_header(meta: &RecordMeta, captured_len: usize) -> [u64; 2] {
     debug_assert!(captured_len <= meta.frame_len as usize && meta.frame_len <= MAX_FRAME_LEN);
     let flags = FLAG_RECORD
         | meta.direction as u64
@@ -228,25 +274,26 @@ pub(crate) fn encode_header(meta: &RecordMeta, captured_len: usize) -> [u64; 4] 
         | (meta.l4_checksum as u64) << L4_CHECKSUM_SHIFT
         | if meta.escalated { FLAG_ESCALATED } else { 0 };
     let lengths = captured_len as u64 | u64::from(meta.frame_len) << 32;
-    let place =
-        u64::from(meta.fraction_ppb) | u64::from(meta.wire) << 32 | u64::from(meta.epoch) << 48;
-    [
-        (lengths | flags << 56).to_le(),
-        meta.timestamp_ns.to_le(),
-        meta.flow_hash.to_le(),
-        place.to_le(),
-    ]
+    [(lengths | flags << 56).to_le(), meta.flow_hash.to_le()]
 }
 
-/// What the first word of a header says, before the rest is looked at.
+/// Padding of `len` bytes, its own 8 included.
+#[inline]
+pub(crate) fn encode_padding(len: u64) -> u64 {
+    debug_assert!((8..=PADDING_MASK).contains(&len));
+    (FLAG_PADDING << 56 | len).to_le()
+}
+
+/// What the first word of an entry says, before the rest is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstWord {
     Record { captured_len: usize },
-    Padding,
+    Context,
+    Padding { len: u64 },
     Invalid,
 }
 
-/// Reads a header's first word without trusting it.
+/// Reads an entry's first word without trusting it.
 #[inline]
 pub(crate) fn parse_first_word(word: u64) -> FirstWord {
     let word = u64::from_le(word);
@@ -260,8 +307,10 @@ pub(crate) fn parse_first_word(word: u64) -> FirstWord {
     {
         // 24 bits fit every usize.
         FirstWord::Record { captured_len: captured_len as usize }
-    } else if word.to_le() == PADDING_WORD.to_le() {
-        FirstWord::Padding
+    } else if word == CONTEXT_WORD {
+        FirstWord::Context
+    } else if flags == FLAG_PADDING {
+        FirstWord::Padding { len: word & PADDING_MASK }
     } else {
         FirstWord::Invalid
     }
@@ -269,12 +318,13 @@ pub(crate) fn parse_first_word(word: u64) -> FirstWord {
 
 /// Reads a header whose first word is a record's; `None` if the verdict is none.
 #[inline]
-pub(crate) fn decode_header(words: [u64; 4]) -> Option<(RecordMeta, Verdict)> {
-    let [first, timestamp_ns, flow_hash, place] = words.map(u64::from_le);
+pub(crate) fn decode_header(words: [u64; 2], context: Context) -> Option<(RecordMeta, Verdict)> {
+    let [first, flow_hash] = words.map(u64::from_le);
     let flags = first >> 56;
     let verdict = Verdict::from_byte(((first >> 24) & 0xff) as u8)?;
+    let place = context.place;
     let meta = RecordMeta {
-        timestamp_ns,
+        timestamp_ns: context.timestamp_ns,
         frame_len: ((first >> 32) & LENGTH_MASK) as u32,
         flow_hash,
         fraction_ppb: (place & 0xffff_ffff) as u32,
@@ -315,14 +365,24 @@ mod tests {
             let captured_len = (cut % (meta.frame_len + 1)) as usize;
             let words = encode_header(&meta, captured_len);
             prop_assert_eq!(parse_first_word(words[0]), FirstWord::Record { captured_len });
-            prop_assert_eq!(decode_header(words), Some((meta, Verdict::Pending)));
+            let context = Context::of(&meta).encode();
+            prop_assert_eq!(parse_first_word(context[0]), FirstWord::Context);
+            let context = Context::decode(context);
+            prop_assert_eq!(context, Context::of(&meta));
+            prop_assert_eq!(decode_header(words, context), Some((meta, Verdict::Pending)));
+        }
+
+        #[test]
+        fn padding_round_trips(len in 8u64..=1 << 30) {
+            prop_assert_eq!(parse_first_word(encode_padding(len)), FirstWord::Padding { len });
         }
 
         #[test]
         fn no_first_word_is_misread(word: u64) {
             if let FirstWord::Record { captured_len } = parse_first_word(word) {
                 prop_assert!(captured_len as u32 <= MAX_FRAME_LEN);
-                prop_assert!(decode_header([word, 0, 0, 0]).is_some());
+                let context = Context::decode([0; 3]);
+                prop_assert!(decode_header([word, 0], context).is_some());
             }
         }
     }
@@ -346,7 +406,7 @@ mod tests {
         assert_eq!(bytes[VERDICT_OFFSET], Verdict::Pending as u8);
         bytes[VERDICT_OFFSET] = Verdict::Blocked as u8;
         words[0] = u64::from_ne_bytes(bytes);
-        assert_eq!(decode_header(words), Some((meta, Verdict::Blocked)));
+        assert_eq!(decode_header(words, Context::of(&meta)), Some((meta, Verdict::Blocked)));
     }
 
     #[test]
@@ -362,9 +422,9 @@ mod tests {
 
     #[test]
     fn records_are_whole_words() {
-        assert_eq!(record_len(0), 32);
-        assert_eq!(record_len(1), 40);
-        assert_eq!(record_len(60), 96);
-        assert_eq!(record_len(64), 96);
+        assert_eq!(record_len(0), 16);
+        assert_eq!(record_len(1), 24);
+        assert_eq!(record_len(60), 80);
+        assert_eq!(record_len(64), 80);
     }
 }

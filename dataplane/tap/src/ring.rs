@@ -51,6 +51,7 @@
 mod consumer;
 mod memory;
 mod producer;
+mod stage;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -61,7 +62,7 @@ use crate::primitive::Arc;
 use memory::Memory;
 
 /// Smallest capacity, bytes. Models check wrap-around with far less.
-pub const MIN_CAPACITY: usize = if cfg!(loom) { 128 } else { 4096 };
+pub const MIN_CAPACITY: usize = if cfg!(loom) { 256 } else { 4096 };
 /// Largest capacity, bytes.
 pub const MAX_CAPACITY: usize = 1 << 30;
 

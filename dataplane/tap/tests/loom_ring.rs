@@ -10,8 +10,9 @@ use umbra_tap::{
     Checksum, Consumer, Direction, Producer, PushError, RecordMeta, SnapshotCell, Verdict, ring,
 };
 
-/// Room for three records of 8 bytes of frame, with 8 bytes over, so that the fourth wraps.
-const CAPACITY: usize = 128;
+/// Four lines. A burst of one record of 8 bytes takes one; of one of 56 bytes, two, so that one that
+/// starts at the last line wraps behind padding.
+const CAPACITY: usize = 256;
 
 fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -20,9 +21,15 @@ fn model(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
 }
 
 fn push(producer: &mut Producer, number: u64) -> Result<(), PushError> {
+    push_of(producer, number, 8)
+}
+
+/// `len` bytes, a multiple of 8 and at most 56, all of them the number.
+fn push_of(producer: &mut Producer, number: u64, len: usize) -> Result<(), PushError> {
+    let frame = [number.to_le_bytes(); 7];
     let meta = RecordMeta {
         timestamp_ns: number,
-        frame_len: 8,
+        frame_len: len as u32,
         flow_hash: !number,
         fraction_ppb: 0,
         wire: 0,
@@ -32,7 +39,7 @@ fn push(producer: &mut Producer, number: u64) -> Result<(), PushError> {
         escalated: false,
         epoch: 0,
     };
-    let slot = producer.push(&meta, 8, [number.to_le_bytes().as_slice()].into_iter())?;
+    let slot = producer.push(&meta, u32::MAX, [&frame.as_flattened()[..len]].into_iter())?;
     producer.set_verdict(slot, Verdict::Forwarded);
     Ok(())
 }
@@ -43,7 +50,7 @@ fn take(consumer: &mut Consumer, max_records: usize, expected: &mut u64) -> usiz
     for record in &batch {
         assert_eq!(record.meta.timestamp_ns, *expected);
         assert_eq!(record.meta.flow_hash, !*expected);
-        assert_eq!(record.data, expected.to_le_bytes());
+        assert!(record.data.chunks(8).all(|word| word == expected.to_le_bytes()));
         assert_eq!(record.verdict, Verdict::Forwarded);
         assert_eq!(record.sequence, *expected);
         *expected += 1;
@@ -58,16 +65,16 @@ fn take(consumer: &mut Consumer, max_records: usize, expected: &mut u64) -> usiz
 fn records_arrive_in_order_through_a_full_ring_and_a_wrap() {
     model(3, || {
         let (mut producer, mut consumer) = ring(CAPACITY).unwrap();
-        // One record before the end, so that the second from here wraps behind padding and the
-        // fourth finds the ring full unless the consumer has been there.
+        // One line is used and read. Two lines follow, then two that wrap behind padding and find
+        // the ring full unless the consumer has been there.
         let mut expected = 0;
-        (0..2).for_each(|number| push(&mut producer, number).unwrap());
+        push(&mut producer, 0).unwrap();
         producer.publish();
         take(&mut consumer, 2, &mut expected);
         let worker = thread::spawn(move || {
-            let mut number = 2;
-            for _ in 0..4 {
-                number += u64::from(push(&mut producer, number).is_ok());
+            let mut number = 1;
+            for len in [56, 56, 8] {
+                number += u64::from(push_of(&mut producer, number, len).is_ok());
                 producer.publish();
             }
             assert!(!producer.is_corrupt());
@@ -79,7 +86,7 @@ fn records_arrive_in_order_through_a_full_ring_and_a_wrap() {
         let pushed = worker.join().unwrap();
         while take(&mut consumer, 9, &mut expected) != 0 {}
         assert_eq!((expected, consumer.taken_records()), (pushed, pushed));
-        assert!(pushed >= 4 && !consumer.is_corrupt());
+        assert!(pushed >= 3 && !consumer.is_corrupt());
     });
 }
 
@@ -106,11 +113,13 @@ fn a_burst_is_seen_whole_or_not_at_all() {
 fn a_batch_in_hand_is_not_written_over() {
     model(3, || {
         let (mut producer, mut consumer) = ring(CAPACITY).unwrap();
-        (0..3).for_each(|number| push(&mut producer, number).unwrap());
-        producer.publish();
+        for number in 0..4 {
+            push(&mut producer, number).unwrap();
+            producer.publish();
+        }
         let worker = thread::spawn(move || {
             // Goes through only once the batch of two is back.
-            let mut number = 3;
+            let mut number = 4;
             for _ in 0..3 {
                 match push(&mut producer, number) {
                     Ok(()) => number += 1,
@@ -185,7 +194,7 @@ fn a_producer_without_a_consumer_fills_up_and_goes_on() {
                 producer.publish();
                 pushed
             });
-            assert_eq!(pushed.count(), 3);
+            assert_eq!(pushed.count(), 4);
             producer.is_consumer_gone()
         });
         drop(consumer);

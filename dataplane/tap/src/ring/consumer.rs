@@ -2,7 +2,10 @@
 
 use super::memory::Memory;
 use crate::primitive::{Arc, Ordering};
-use crate::record::{FirstWord, HEADER_LEN, Record, decode_header, parse_first_word, record_len};
+use crate::record::{
+    CONTEXT_LEN, Context, FirstWord, HEADER_LEN, LINE, Record, decode_header, parse_first_word,
+    record_len,
+};
 use core::cell::Cell;
 use core::marker::PhantomData;
 
@@ -21,6 +24,8 @@ pub struct Consumer {
     capacity: u64,
     /// Where the next batch starts, or the one in hand; equals the shared tail.
     position: u64,
+    /// The last context before `position`, if there was one.
+    context: Option<Context>,
     /// Records of the batch in hand, from `position` on.
     held_records: usize,
     /// The producer's head and count when last looked at, validated: `cached_head` is at or beyond
@@ -32,12 +37,17 @@ pub struct Consumer {
     not_sync: PhantomData<Cell<()>>,
 }
 
+/// How far ahead of the reader lines are asked for, bytes. Where a record starts is known only when
+/// the one before has arrived, so without it the lines would come from the other core one by one.
+const AHEAD: u64 = 24 * LINE as u64;
+
 impl Consumer {
     pub(super) fn new(memory: Arc<Memory>) -> Self {
         Self {
             capacity: memory.capacity() as u64,
             memory,
             position: 0,
+            context: None,
             held_records: 0,
             cached_head: 0,
             cached_records: 0,
@@ -64,7 +74,7 @@ impl Consumer {
             self.refresh();
             available = self.cached_records - self.taken_records;
         }
-        // What is available takes 32 bytes each in a ring of at most 2^30.
+        // What is available takes 16 bytes each in a ring of at most 2^30.
         let len = if self.corrupt { 0 } else { max_records.min(available as usize) };
         let first_sequence = self.taken_records;
         self.held_records = len;
@@ -159,11 +169,35 @@ impl Consumer {
                 (next <= limit && offset as u64 + len <= self.capacity)
                     .then_some(Step::Record { captured_len, next })
             }
-            FirstWord::Padding => {
-                let next = position + (self.capacity - offset as u64);
-                (next <= limit).then_some(Step::Padding { next })
+            FirstWord::Context => {
+                let len = CONTEXT_LEN as u64;
+                if position + len > limit || offset as u64 + len > self.capacity {
+                    return None;
+                }
+                // SAFETY: so many bytes are published and inside the data area, by the line above.
+                let words = unsafe { self.memory.read_words(offset) };
+                Some(Step::Context { context: Context::decode(words), next: position + len })
+            }
+            FirstWord::Padding { len } => {
+                // Below 2^56, as the position is in practice: no overflow. At least 8, or a walk over
+                // padding would not end.
+                let next = position + len;
+                (len >= 8
+                    && len.is_multiple_of(8)
+                    && next <= limit
+                    && offset as u64 + len <= self.capacity)
+                    .then_some(Step::Padding { next })
             }
             FirstWord::Invalid => None,
+        }
+    }
+
+    /// Asks for a line that has been published. One that has not must be left alone: the producer is
+    /// writing there.
+    #[inline(always)]
+    fn prefetch(&self, position: u64) {
+        if position < self.cached_head {
+            self.memory.prefetch(self.offset(position));
         }
     }
 
@@ -175,12 +209,18 @@ impl Consumer {
 
     /// Gives the batch in hand back to the producer. `end` is where its last record ends, if the
     /// batch was iterated so far.
-    fn release(&mut self, end: Option<u64>) {
+    fn release(&mut self, end: Option<End>) {
         match end {
-            Some(end) => self.position = end,
+            Some(end) => (self.position, self.context) = (end.position, Some(end.context)),
             None => self.walk_over_held(),
         }
         self.held_records = 0;
+        if !self.position.is_multiple_of(LINE as u64)
+            && let Some(Step::Padding { next }) = self.check(self.position)
+        {
+            // The end of a burst goes back with it, so that a ring that was read is empty.
+            self.position = next;
+        }
         let shared = &self.memory.consumer_page().tail.0;
         shared.records.store(self.taken_records, Ordering::Relaxed);
         // Release: pairs with the producer's acquire; our reads come before its writes.
@@ -191,12 +231,16 @@ impl Consumer {
     fn walk_over_held(&mut self) {
         while self.held_records > 0 {
             match self.check(self.position) {
-                Some(Step::Record { next, .. }) => {
+                Some(Step::Record { next, .. }) if self.context.is_some() => {
                     self.position = next;
                     self.held_records -= 1;
                 }
+                Some(Step::Context { context, next }) => {
+                    self.context = Some(context);
+                    self.position = next;
+                }
                 Some(Step::Padding { next }) => self.position = next,
-                None => {
+                Some(Step::Record { .. }) | None => {
                     self.corrupt = true;
                     self.taken_records -= self.held_records as u64;
                     return;
@@ -215,7 +259,15 @@ impl Drop for Consumer {
 /// What stands at a position.
 enum Step {
     Record { captured_len: usize, next: u64 },
+    Context { context: Context, next: u64 },
     Padding { next: u64 },
+}
+
+/// Where a batch ends, and the context there.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    position: u64,
+    context: Context,
 }
 
 /// Records taken together. Their space is freed by [`release`](Self::release) or by dropping.
@@ -225,7 +277,7 @@ pub struct RingBatch<'c> {
     consumer: &'c mut Consumer,
     first_sequence: u64,
     /// Where the last record ends, once an iterator has been there.
-    end: Cell<Option<u64>>,
+    end: Cell<Option<End>>,
 }
 
 impl RingBatch<'_> {
@@ -245,10 +297,14 @@ impl RingBatch<'_> {
     #[inline]
     #[must_use]
     pub fn iter(&self) -> Records<'_> {
+        for ahead in (0..AHEAD).step_by(LINE) {
+            self.consumer.prefetch(self.consumer.position + ahead);
+        }
         Records {
             consumer: self.consumer,
             end: &self.end,
             position: self.consumer.position,
+            context: self.consumer.context,
             sequence: self.first_sequence,
             remaining: self.len(),
         }
@@ -281,8 +337,9 @@ impl<'b> IntoIterator for &'b RingBatch<'_> {
 #[derive(Clone, Debug)]
 pub struct Records<'b> {
     consumer: &'b Consumer,
-    end: &'b Cell<Option<u64>>,
+    end: &'b Cell<Option<End>>,
     position: u64,
+    context: Option<Context>,
     sequence: u64,
     remaining: usize,
 }
@@ -299,6 +356,10 @@ impl<'b> Iterator for Records<'b> {
         let (captured_len, next) = loop {
             match self.consumer.check(position)? {
                 Step::Record { captured_len, next } => break (captured_len, next),
+                Step::Context { context, next } => {
+                    self.context = Some(context);
+                    position = next;
+                }
                 Step::Padding { next } => position = next,
             }
         };
@@ -307,15 +368,19 @@ impl<'b> Iterator for Records<'b> {
         // SAFETY: `check` found a record here, inside the data area and published; it is not released
         // while the batch that `'b` borrows from lives.
         let words = unsafe { consumer.memory.read_words(offset) };
-        let (meta, verdict) = decode_header(words)?;
+        // A record before any context is no honest producer's.
+        let context = self.context?;
+        let (meta, verdict) = decode_header(words, context)?;
         // SAFETY: as above; the record has so many bytes after its header.
         let data = unsafe { consumer.memory.bytes(offset + HEADER_LEN, captured_len) };
         let sequence = self.sequence;
+        consumer.prefetch(next + AHEAD);
+        consumer.prefetch(next + AHEAD + LINE as u64);
         self.position = next;
         self.sequence += 1;
         self.remaining -= 1;
         if self.remaining == 0 {
-            self.end.set(Some(next));
+            self.end.set(Some(End { position: next, context }));
         }
         Some(Record { meta, verdict, data, sequence })
     }

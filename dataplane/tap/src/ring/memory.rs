@@ -16,7 +16,7 @@ use crate::primitive::AtomicU64;
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"umbraRNG");
 /// Changes with any change of this layout or of the record header.
 #[cfg_attr(loom, expect(dead_code, reason = "the model has no bytes to mark"))]
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// A value on cache lines of its own: 128 bytes, because Intel's adjacent-line prefetcher moves
 /// lines in pairs.
@@ -63,6 +63,7 @@ pub(super) struct ConsumerPage {
 mod real {
     use super::super::RingError;
     use super::{ConsumerPage, Identity, Line, MAGIC, ProducerPage, VERSION};
+    use crate::record::LINE;
     use core::ptr::NonNull;
     use std::alloc::{Layout, alloc_zeroed, dealloc};
 
@@ -82,6 +83,9 @@ mod real {
     pub(in super::super) struct Memory {
         base: NonNull<u8>,
         capacity: usize,
+        /// Asked once: the answer is a load and a branch per burst.
+        #[cfg(target_arch = "x86_64")]
+        has_avx: bool,
         backing: Backing,
     }
 
@@ -119,7 +123,13 @@ mod real {
                 base.cast::<ProducerPage>().write(page);
                 base.add(PAGE_LEN).cast::<ConsumerPage>().write(ConsumerPage::default());
             }
-            Ok(Self { base, capacity, backing: Backing::Heap(layout) })
+            Ok(Self {
+                base,
+                capacity,
+                #[cfg(target_arch = "x86_64")]
+                has_avx: std::arch::is_x86_feature_detected!("avx"),
+                backing: Backing::Heap(layout),
+            })
         }
 
         #[inline]
@@ -175,6 +185,54 @@ mod real {
             unsafe { self.data().add(offset).write(byte) };
         }
 
+        /// Copies whole lines past the caches; [`fence`](Self::fence) comes before their publication.
+        ///
+        /// # Safety
+        ///
+        /// `offset` and `source.len()` are multiples of 64, `offset + source.len() <= capacity`, and
+        /// the producer, who calls, owns those bytes.
+        #[inline]
+        pub(in super::super) unsafe fn stream_lines(&self, offset: usize, source: &[u8]) {
+            debug_assert!(offset.is_multiple_of(LINE) && source.len().is_multiple_of(LINE));
+            debug_assert!(offset + source.len() <= self.capacity);
+            // SAFETY: in bounds by the caller's word, and on a line since the data area is on a page;
+            // exclusive by ownership.
+            unsafe {
+                stream(source.as_ptr(), self.data().add(offset).as_ptr(), source.len());
+            }
+        }
+
+        /// Copies whole lines with stores as wide as the processor has.
+        ///
+        /// # Safety
+        ///
+        /// As for [`stream_lines`](Self::stream_lines).
+        #[inline]
+        pub(in super::super) unsafe fn write_lines(&self, offset: usize, source: &[u8]) {
+            debug_assert!(offset.is_multiple_of(LINE) && source.len().is_multiple_of(LINE));
+            debug_assert!(offset + source.len() <= self.capacity);
+            let (from, to, len) =
+                (source.as_ptr(), self.data().as_ptr().wrapping_add(offset), source.len());
+            #[cfg(all(target_arch = "x86_64", not(umbra_plain_stores)))]
+            if self.has_avx {
+                // SAFETY: the processor has AVX; the rest as for `stream_lines`.
+                unsafe { copy_lines_avx(from, to, len) };
+                return;
+            }
+            // SAFETY: in bounds and exclusive as for `stream_lines`.
+            unsafe { core::ptr::copy_nonoverlapping(from, to, len) };
+        }
+
+        /// Puts all lines streamed so far before any store that follows.
+        #[inline]
+        pub(in super::super) fn fence(&self) {
+            #[cfg(all(target_arch = "x86_64", not(umbra_plain_stores)))]
+            // SAFETY: SSE is part of x86-64.
+            unsafe {
+                core::arch::x86_64::_mm_sfence();
+            }
+        }
+
         /// Copies `source` in.
         ///
         /// # Safety
@@ -186,7 +244,11 @@ mod real {
             // SAFETY: in bounds by the caller's word; exclusive by ownership, so `source`, which
             // somebody borrows shared, does not overlap.
             unsafe {
-                copy(source.as_ptr(), self.data().add(offset).as_ptr(), source.len());
+                core::ptr::copy_nonoverlapping(
+                    source.as_ptr(),
+                    self.data().add(offset).as_ptr(),
+                    source.len(),
+                );
             }
         }
 
@@ -207,6 +269,19 @@ mod real {
             unsafe { self.data().add(offset).cast::<[u64; N]>().read() }
         }
 
+        /// Asks for the line at `offset`, which need not exist.
+        #[inline(always)]
+        pub(in super::super) fn prefetch(&self, offset: usize) {
+            #[cfg(all(target_arch = "x86_64", not(umbra_plain_stores)))]
+            // SAFETY: SSE is part of x86-64; a prefetch reads nothing, of whatever address.
+            unsafe {
+                use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                _mm_prefetch::<_MM_HINT_T0>(self.data().as_ptr().wrapping_add(offset).cast());
+            }
+            #[cfg(not(all(target_arch = "x86_64", not(umbra_plain_stores))))]
+            let _ = offset;
+        }
+
         /// Borrows bytes.
         ///
         /// # Safety
@@ -222,35 +297,62 @@ mod real {
         }
     }
 
-    /// `memcpy` with the lengths of most frames done in place: a call costs as much as the copy.
+    /// Copies whole lines, two stores each: the fewer stores wait for a line of the other core's, the
+    /// more lines can be waited for at once.
     ///
     /// # Safety
     ///
-    /// As [`core::ptr::copy_nonoverlapping`].
-    #[inline]
-    unsafe fn copy(source: *const u8, target: *mut u8, len: usize) {
-        /// Two blocks that overlap in the middle, for any length from one block to two.
-        ///
-        /// # Safety
-        ///
-        /// `N <= len <= 2 * N`, and as [`core::ptr::copy_nonoverlapping`].
-        #[inline]
-        unsafe fn ends<const N: usize>(source: *const u8, target: *mut u8, len: usize) {
-            // SAFETY: both blocks lie inside `len` bytes, by the caller's word.
+    /// The processor has AVX; `target` and `len` are multiples of 64, and as
+    /// [`core::ptr::copy_nonoverlapping`].
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx")]
+    unsafe fn copy_lines_avx(source: *const u8, target: *mut u8, len: usize) {
+        use core::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_store_si256};
+        for at in (0..len).step_by(LINE) {
+            // SAFETY: both halves of a line inside `len` bytes; the target's are aligned as its line.
             unsafe {
-                let first = source.cast::<[u8; N]>().read();
-                let last = source.add(len - N).cast::<[u8; N]>().read();
-                target.cast::<[u8; N]>().write(first);
-                target.add(len - N).cast::<[u8; N]>().write(last);
+                let from = source.add(at).cast::<__m256i>();
+                let to = target.add(at).cast::<__m256i>();
+                let line = [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))];
+                _mm256_store_si256(to, line[0]);
+                _mm256_store_si256(to.add(1), line[1]);
             }
         }
-        // SAFETY: each arm's lengths are what `ends` asks for; the rest is the caller's word.
-        unsafe {
-            match len {
-                32..=64 => ends::<32>(source, target, len),
-                65..=128 => ends::<64>(source, target, len),
-                _ => core::ptr::copy_nonoverlapping(source, target, len),
+    }
+
+    /// Copies whole lines with stores that do not ask for ownership first.
+    ///
+    /// # Safety
+    ///
+    /// `target` and `len` are multiples of 64, and as [`core::ptr::copy_nonoverlapping`].
+    #[inline]
+    unsafe fn stream(source: *const u8, target: *mut u8, len: usize) {
+        #[cfg(all(target_arch = "x86_64", not(umbra_plain_stores)))]
+        {
+            use core::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+            for at in (0..len).step_by(LINE) {
+                // SAFETY: the four quarters of a line inside `len` bytes; the target's are aligned as
+                // its line is.
+                unsafe {
+                    let from = source.add(at).cast::<__m128i>();
+                    let to = target.add(at).cast::<__m128i>();
+                    let line = [
+                        _mm_loadu_si128(from),
+                        _mm_loadu_si128(from.add(1)),
+                        _mm_loadu_si128(from.add(2)),
+                        _mm_loadu_si128(from.add(3)),
+                    ];
+                    _mm_stream_si128(to, line[0]);
+                    _mm_stream_si128(to.add(1), line[1]);
+                    _mm_stream_si128(to.add(2), line[2]);
+                    _mm_stream_si128(to.add(3), line[3]);
+                }
             }
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(umbra_plain_stores))))]
+        // SAFETY: the caller's word.
+        unsafe {
+            core::ptr::copy_nonoverlapping(source, target, len);
         }
     }
 
@@ -339,6 +441,20 @@ mod modelled {
             // SAFETY: the caller's contract, as in the real one.
             unsafe { self.data().add(offset).write(byte) };
         }
+
+        pub(in super::super) unsafe fn stream_lines(&self, offset: usize, source: &[u8]) {
+            // SAFETY: the caller's contract is stricter.
+            unsafe { self.write_bytes(offset, source) };
+        }
+
+        pub(in super::super) unsafe fn write_lines(&self, offset: usize, source: &[u8]) {
+            // SAFETY: the caller's contract is stricter.
+            unsafe { self.write_bytes(offset, source) };
+        }
+
+        pub(in super::super) fn fence(&self) {}
+
+        pub(in super::super) fn prefetch(&self, _: usize) {}
 
         pub(in super::super) unsafe fn write_bytes(&self, offset: usize, source: &[u8]) {
             self.written(offset, source.len());

@@ -2,10 +2,11 @@
 
 use super::PushError;
 use super::memory::Memory;
+use super::stage::{STAGE_LEN, Stage};
 use crate::primitive::{Arc, Ordering};
 use crate::record::{
-    HEADER_LEN, MAX_FRAME_LEN, PADDING_WORD, RecordMeta, VERDICT_OFFSET, Verdict, encode_header,
-    record_len,
+    CONTEXT_LEN, Context, HEADER_LEN, LINE, MAX_FRAME_LEN, RecordMeta, VERDICT_OFFSET, Verdict,
+    encode_header, encode_padding, record_len,
 };
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -14,7 +15,23 @@ use core::marker::PhantomData;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     position: u64,
+    /// Where its header is in the stage, if it still is there.
+    at: u32,
 }
+
+/// Room for a record, in the ring and in the stage.
+#[derive(Debug)]
+struct Place {
+    position: u64,
+    at: usize,
+}
+
+/// From here on a frame's whole lines do not go by way of the stage.
+const DIRECT_LEN: usize = 256;
+
+/// From so many bytes on a stage goes past the caches. Of fewer lines the store buffer hides the way
+/// to the other core, and a fence would hold up the stores that follow.
+const STREAM_LEN: usize = 512;
 
 /// The writing half: owned by one worker. Send, not Sync, not Clone.
 ///
@@ -33,12 +50,25 @@ pub struct Producer {
     largest_captured: usize,
     /// End of what was pushed; at or ahead of `published`.
     head: u64,
+    /// End of what is in the ring and not in the stage: a multiple of a line.
+    flushed: u64,
+    /// Up to here the head may go without another look: the tail's line one lap further, or the end
+    /// of this lap.
+    limit: u64,
     /// End of what the consumer may see; equals the shared head.
     published: u64,
     /// The consumer's tail when last looked at; at or behind the real one.
     cached_tail: u64,
     pushed_records: u64,
     published_records: u64,
+    /// The last one written. Until there is one, no room has been looked for either, which leads to
+    /// where `has_context` is asked.
+    context: Context,
+    has_context: bool,
+    /// Lines went past the caches since the last publication.
+    streamed: bool,
+    /// On its own, so that a producer is cheap to hand over.
+    stage: Box<Stage>,
     corrupt: bool,
     not_sync: PhantomData<Cell<()>>,
 }
@@ -50,13 +80,19 @@ impl Producer {
             capacity: capacity as u64,
             // Half: a record that does not fit before the end costs its own length in padding, and
             // must still fit an empty ring.
-            largest_captured: (capacity / 2 - HEADER_LEN).min(MAX_FRAME_LEN as usize),
+            largest_captured: (capacity / 2 - HEADER_LEN - CONTEXT_LEN).min(MAX_FRAME_LEN as usize),
             memory,
             head: 0,
+            flushed: 0,
+            limit: 0,
             published: 0,
             cached_tail: 0,
             pushed_records: 0,
             published_records: 0,
+            context: Context::default(),
+            has_context: false,
+            streamed: false,
+            stage: Stage::new(),
             corrupt: false,
             not_sync: PhantomData,
         }
@@ -70,23 +106,101 @@ impl Producer {
     /// [`PushError::Full`] when there is no room, [`PushError::Oversize`] when the cut frame is longer
     /// than [`largest_record`](Self::largest_record) (or the frame than [`MAX_FRAME_LEN`]). Nothing is
     /// enqueued then.
-    #[inline]
+    #[inline(always)]
     pub fn push<'s>(
         &mut self,
         meta: &RecordMeta,
         snaplen: u32,
-        segments: impl Iterator<Item = &'s [u8]>,
+        mut segments: impl Iterator<Item = &'s [u8]>,
     ) -> Result<Slot, PushError> {
         let wanted = meta.frame_len.min(snaplen) as usize;
         if wanted > self.largest_captured || meta.frame_len > MAX_FRAME_LEN {
             return Err(PushError::Oversize);
         }
-        let position = self.reserve(record_len(wanted) as u64)?;
+        let first = segments.next().unwrap_or_default();
+        if let Some(frame) = first.get(..wanted) {
+            // Nearly every frame is one segment.
+            if wanted < DIRECT_LEN {
+                let place = self.place(meta, wanted, record_len(wanted))?;
+                self.stage.write_bytes(place.at + HEADER_LEN, frame);
+                let end = place.at + record_len(wanted);
+                return Ok(self.commit(meta, &place, wanted, end));
+            }
+            return self.push_direct(meta, frame);
+        }
+        self.push_segments(meta, wanted, first, segments)
+    }
+
+    /// A large frame: its first and last lines by way of the stage, what is between straight from
+    /// where it lies.
+    #[inline(never)]
+    fn push_direct(&mut self, meta: &RecordMeta, frame: &[u8]) -> Result<Slot, PushError> {
+        let place = self.place(meta, frame.len(), HEADER_LEN + 2 * LINE)?;
+        let start = place.at + HEADER_LEN;
+        let to_line = start.next_multiple_of(LINE) - start;
+        let (front, rest) = frame.split_at(to_line);
+        let (lines, back) = rest.split_at(rest.len() - rest.len() % LINE);
+        self.stage.write_bytes(start, front);
+        let lines_at = self.offset(place.position + (HEADER_LEN + to_line) as u64);
+        // SAFETY: `place` reserved the whole record in one piece; the stage and the ring are at the
+        // same place of a line, so `lines_at` is a multiple of one. All is ours until published.
+        unsafe { self.memory.stream_lines(lines_at, lines) };
+        self.streamed = true;
+        let back_at = start + to_line;
+        self.stage.write_bytes(back_at, back);
+        let record_end = place.position + record_len(frame.len()) as u64;
+        let back_offset = self.offset(place.position + (HEADER_LEN + to_line + lines.len()) as u64);
+        let slot = self.commit(meta, &place, frame.len(), back_at + back.len().next_multiple_of(8));
+        debug_assert_eq!(self.head, record_end);
+        self.stage.begin_run(back_offset, back_at);
+        Ok(slot)
+    }
+
+    /// A frame in pieces, or one that is shorter than it should be.
+    #[inline(never)]
+    fn push_segments<'s>(
+        &mut self,
+        meta: &RecordMeta,
+        wanted: usize,
+        first: &'s [u8],
+        segments: impl Iterator<Item = &'s [u8]>,
+    ) -> Result<Slot, PushError> {
+        let segments = core::iter::once(first).chain(segments);
+        if record_len(wanted) > STAGE_LEN / 2 {
+            return self.push_unstaged(meta, wanted, segments);
+        }
+        let place = self.place(meta, wanted, record_len(wanted))?;
+        let mut captured = 0;
+        for segment in segments {
+            let part = &segment[..segment.len().min(wanted - captured)];
+            self.stage.write_bytes(place.at + HEADER_LEN + captured, part);
+            captured += part.len();
+            if captured == wanted {
+                break;
+            }
+        }
+        Ok(self.commit(meta, &place, captured, place.at + record_len(captured)))
+    }
+
+    /// A large frame in pieces: straight into the ring, in lines of its own.
+    fn push_unstaged<'s>(
+        &mut self,
+        meta: &RecordMeta,
+        wanted: usize,
+        segments: impl Iterator<Item = &'s [u8]>,
+    ) -> Result<Slot, PushError> {
+        let context = Context::of(meta);
+        let context_len = self.context_len(context);
+        self.flush();
+        self.reserve((context_len + record_len(wanted)) as u64)?;
+        // What was left before the end has become padding, in the stage.
+        self.flush();
+        let position = self.head + context_len as u64;
         let offset = self.offset(position);
         let mut captured = 0;
         for segment in segments {
             let part = &segment[..segment.len().min(wanted - captured)];
-            // SAFETY: `reserve` gave us `record_len(wanted)` bytes at `offset` without a wrap, and
+            // SAFETY: `reserve` found room for context and record in one piece, and
             // `captured + part.len() <= wanted`.
             unsafe { self.memory.write_bytes(offset + HEADER_LEN + captured, part) };
             captured += part.len();
@@ -94,11 +208,128 @@ impl Producer {
                 break;
             }
         }
-        // SAFETY: the header's 32 bytes are the start of what `reserve` gave us.
+        if context_len != 0 {
+            // SAFETY: the context is the start of what was reserved.
+            unsafe { self.memory.write_words(self.offset(self.head), context.encode()) };
+        }
+        // SAFETY: the header is inside of what was reserved.
         unsafe { self.memory.write_words(offset, encode_header(meta, captured)) };
-        self.head = position + record_len(captured) as u64;
+        let end = position + record_len(captured) as u64;
+        let padding = end.next_multiple_of(LINE as u64) - end;
+        if padding != 0 {
+            // SAFETY: `reserve` finds room for whole lines, and the end is a multiple of 8.
+            unsafe { self.memory.write_words(self.offset(end), [encode_padding(padding)]) };
+        }
+        self.head = end + padding;
+        self.flushed = self.head;
         self.pushed_records += 1;
-        Ok(Slot { position })
+        self.set_context(context);
+        Ok(Slot { position, at: 0 })
+    }
+
+    /// Finds room for a record with up to `captured` bytes, of which up to `staged`, header
+    /// included, come into the stage; writes its context there if that has changed. Nothing is
+    /// pushed until [`commit`](Self::commit).
+    #[inline(always)]
+    fn place(
+        &mut self,
+        meta: &RecordMeta,
+        captured: usize,
+        staged: usize,
+    ) -> Result<Place, PushError> {
+        let len = record_len(captured) as u64;
+        if Context::of(meta) != self.context
+            || self.head + len > self.limit
+            || !self.stage.has_room(staged)
+        {
+            return self.place_slowly(meta, len, staged);
+        }
+        Ok(Place { position: self.head, at: self.stage.len() })
+    }
+
+    /// Adds a record whose frame is where it belongs; the stage then ends at `end`.
+    #[inline(always)]
+    fn commit(&mut self, meta: &RecordMeta, place: &Place, captured: usize, end: usize) -> Slot {
+        self.stage.write_words(place.at, encode_header(meta, captured));
+        self.stage.set_len(end);
+        self.head = place.position + record_len(captured) as u64;
+        self.pushed_records += 1;
+        #[expect(clippy::cast_possible_truncation, reason = "below STAGE_LEN")]
+        Slot { position: place.position, at: place.at as u32 }
+    }
+
+    /// Once per burst, per context, per lap and per full stage.
+    #[cold]
+    #[inline(never)]
+    fn place_slowly(
+        &mut self,
+        meta: &RecordMeta,
+        len: u64,
+        staged: usize,
+    ) -> Result<Place, PushError> {
+        let context = Context::of(meta);
+        let context_len = self.context_len(context);
+        self.make_room(len + context_len as u64, staged + context_len)?;
+        if context_len != 0 {
+            // Room for the record too was found, so the context is never parted from it by the end of
+            // the data area; alone it would do no harm.
+            self.stage.write_words(self.stage.len(), context.encode());
+            self.stage.set_len(self.stage.len() + context_len);
+            self.head += context_len as u64;
+            self.set_context(context);
+        }
+        Ok(Place { position: self.head, at: self.stage.len() })
+    }
+
+    /// Bytes of context before a record with this one.
+    fn context_len(&self, context: Context) -> usize {
+        if self.has_context && self.context == context { 0 } else { CONTEXT_LEN }
+    }
+
+    fn set_context(&mut self, context: Context) {
+        self.context = context;
+        self.has_context = true;
+    }
+
+    fn make_room(&mut self, len: u64, staged: usize) -> Result<(), PushError> {
+        if !self.stage.could_have_room(staged) {
+            self.flush();
+        }
+        self.reserve(len)?;
+        let offset = self.offset(self.head);
+        if self.stage.is_empty() || (offset == 0 && !self.stage.is_at_start_of_run()) {
+            // The first of a burst, or what is before it ends exactly where the data area does.
+            self.stage.begin_run(offset, self.stage.len());
+        }
+        Ok(())
+    }
+
+    /// Writes what is staged into the ring, in whole lines: what is left of the last is padding, so
+    /// that no line is the consumer's in part.
+    #[inline]
+    fn flush(&mut self) {
+        let padding = self.head.next_multiple_of(LINE as u64) - self.head;
+        if padding != 0 {
+            let at = self.stage.len();
+            self.stage.write_words(at, [encode_padding(padding)]);
+            self.stage.set_len(at + padding as usize);
+            self.head += padding;
+        }
+        let memory = &self.memory;
+        let streams = self.stage.len() >= STREAM_LEN;
+        self.streamed |= streams;
+        self.stage.drain(|offset, lines| {
+            // SAFETY: a run's place came from the head when it was begun, and it holds only what was
+            // reserved since, in whole lines and in one piece: ours until published.
+            unsafe {
+                if streams {
+                    memory.stream_lines(offset, lines);
+                } else {
+                    memory.write_lines(offset, lines);
+                }
+            }
+        });
+        self.flushed = self.head;
     }
 
     /// States what became of a pushed frame. Only before [`publish`](Self::publish); a slot that is
@@ -107,7 +338,9 @@ impl Producer {
     pub fn set_verdict(&mut self, slot: Slot, verdict: Verdict) {
         let pending = (self.published..self.head).contains(&slot.position);
         debug_assert!(pending, "verdict for a record that is already published");
-        if pending {
+        if slot.position >= self.flushed && pending {
+            self.stage.write_byte(slot.at as usize + VERDICT_OFFSET, verdict as u8);
+        } else if pending {
             // SAFETY: from `published` to `head` all is ours; both are multiples of 8 as is the
             // slot, so the byte 3 further is inside too.
             unsafe {
@@ -120,6 +353,11 @@ impl Producer {
     #[inline]
     pub fn publish(&mut self) {
         if self.head != self.published {
+            self.flush();
+            if self.streamed {
+                self.memory.fence();
+                self.streamed = false;
+            }
             let shared = &self.memory.producer_page().head.0;
             shared.bytes.store(self.head, Ordering::Relaxed);
             // Release: pairs with the consumer's acquire of `records`, which then sees so many
@@ -155,7 +393,7 @@ impl Producer {
         self.capacity as usize
     }
 
-    /// Most bytes of a frame that one record can hold: half the capacity less the header.
+    /// Most bytes of a frame that one record can hold: half the capacity less the headers.
     #[must_use]
     pub fn largest_record(&self) -> usize {
         self.largest_captured
@@ -179,25 +417,44 @@ impl Producer {
         (position & (self.capacity - 1)) as usize
     }
 
-    /// Finds room for `len` bytes in one piece, `len` at most half the capacity; writes the padding
-    /// that this takes.
-    #[inline]
-    fn reserve(&mut self, len: u64) -> Result<u64, PushError> {
+    /// Finds room for `len` bytes in one piece from the head on, `len` at most half the capacity;
+    /// adds the padding that this takes.
+    fn reserve(&mut self, len: u64) -> Result<(), PushError> {
         let to_end = self.capacity - (self.head & (self.capacity - 1));
         let padding = if len > to_end { to_end } else { 0 };
-        let needed = padding + len;
-        if self.head - self.cached_tail + needed > self.capacity {
+        let end = self.head + padding + len;
+        if end > self.free_end() {
             self.refresh_tail();
-            if self.corrupt || self.head - self.cached_tail + needed > self.capacity {
+            if self.corrupt || end > self.free_end() {
                 return Err(PushError::Full);
             }
         }
         if padding != 0 {
-            // SAFETY: the head is a multiple of 8 and so is the end, so there are 8 bytes at least,
-            // free by the check above.
-            unsafe { self.memory.write_words(self.offset(self.head), [PADDING_WORD.to_le()]) };
+            self.pad_to_end(padding);
         }
-        Ok(self.head + padding)
+        let lap_end = (self.head | (self.capacity - 1)) + 1;
+        self.limit = self.free_end().min(lap_end);
+        Ok(())
+    }
+
+    /// All before is ours. The line of the tail is not; so this is a multiple of a line, and an entry
+    /// that ends before it has its last line to itself.
+    fn free_end(&self) -> u64 {
+        self.cached_tail / LINE as u64 * LINE as u64 + self.capacity
+    }
+
+    /// The head goes to the start of the data area.
+    #[cold]
+    fn pad_to_end(&mut self, padding: u64) {
+        if self.stage.is_empty() {
+            self.stage.begin_run(self.offset(self.head), 0);
+        }
+        let at = self.stage.len();
+        self.stage.write_words(at, [encode_padding(padding)]);
+        let end = (at + 8).next_multiple_of(LINE);
+        self.stage.set_len(end);
+        self.head += padding;
+        self.stage.begin_run(0, end);
     }
 
     /// Looks at the consumer's tail. One outside of what the cached one and the published head allow

@@ -1,7 +1,9 @@
 use super::memory::Memory;
 use super::*;
 use crate::primitive::Ordering;
-use crate::record::{Checksum, Direction, HEADER_LEN, Record, RecordMeta, Verdict, record_len};
+use crate::record::{
+    CONTEXT_LEN, Checksum, Direction, HEADER_LEN, LINE, Record, RecordMeta, Verdict, record_len,
+};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -20,6 +22,11 @@ fn meta(number: u64, frame_len: usize) -> RecordMeta {
         escalated: number.is_multiple_of(7),
         epoch: (number >> 3) as u16,
     }
+}
+
+/// Bytes of ring that a frame takes whose context is not that of the one before.
+const fn entry_len(captured: usize) -> usize {
+    CONTEXT_LEN + record_len(captured)
 }
 
 fn bytes(number: u64, len: usize) -> Vec<u8> {
@@ -77,8 +84,8 @@ fn nothing_is_seen_before_it_is_published() {
     assert_eq!((producer.published_records(), consumer.published_records()), (0, 0));
     producer.publish();
     assert_eq!((producer.published_records(), consumer.published_records()), (2, 2));
-    assert_eq!(producer.published_bytes(), (record_len(60) + record_len(61)) as u64);
-    assert_eq!(consumer.occupancy_bytes(), record_len(60) + record_len(61));
+    let len = (entry_len(60) + entry_len(61)).next_multiple_of(LINE);
+    assert_eq!((producer.published_bytes(), consumer.occupancy_bytes()), (len as u64, len));
     assert_eq!(consumer.take(10).len(), 2);
 }
 
@@ -116,14 +123,14 @@ fn a_late_verdict_is_a_bug() {
 fn full_ring_refuses_and_goes_on_after_a_release() {
     let (mut producer, mut consumer) = ring(SMALL).unwrap();
     let first = fill(&mut producer, 0, 64);
-    assert_eq!(first as usize, SMALL / record_len(64));
+    assert_eq!(first as usize, SMALL / entry_len(64));
     assert_eq!(push(&mut producer, 0, 64), Err(PushError::Full));
     producer.publish();
     assert_eq!(push(&mut producer, 0, 64), Err(PushError::Full));
     consumer.take(10).release();
     let second = fill(&mut producer, first, 64);
-    // 960 bytes are free and 64 more at the end, which turn into padding.
-    assert_eq!(second as usize, 960 / record_len(64));
+    // The line that the tail is in is not free.
+    assert_eq!(second as usize, 10 * entry_len(64) / LINE * LINE / entry_len(64));
     producer.publish();
     let batch = consumer.take(usize::MAX);
     assert_eq!(batch.len() as u64, first - 10 + second);
@@ -136,7 +143,7 @@ fn full_ring_refuses_and_goes_on_after_a_release() {
 fn what_is_longer_than_half_the_ring_is_oversize_and_the_largest_always_fits_an_empty_ring() {
     let (mut producer, mut consumer) = ring(SMALL).unwrap();
     let largest = producer.largest_record();
-    assert_eq!(largest, SMALL / 2 - HEADER_LEN);
+    assert_eq!(entry_len(largest), SMALL / 2);
     assert_eq!(push(&mut producer, 0, largest + 1), Err(PushError::Oversize));
     for number in 0..100 {
         // A step of 8 moves the border through every place.
@@ -262,7 +269,8 @@ fn a_leaked_batch_is_released_with_the_next() {
     assert_eq!(batch.len(), 1);
     assert_frame(&batch.iter().next().unwrap(), 3, 64);
     batch.release();
-    assert_eq!(producer.occupancy_bytes() as u64, (records - 4) * record_len(64) as u64);
+    assert_eq!(records as usize, SMALL / entry_len(64));
+    assert_eq!(producer.occupancy_bytes(), SMALL - 4 * entry_len(64), "with the burst's padding");
 }
 
 #[test]
@@ -317,8 +325,9 @@ fn memory_of(consumer: &Consumer) -> &Memory {
 
 #[test]
 fn an_impossible_header_ends_the_ring_after_the_records_before_it() {
-    // Zero; no record flag; longer than what is published; longer than the ring; unknown verdict;
-    // padding that reaches beyond what is published.
+    // Zero; no flag; longer than what is published; longer than the ring; unknown verdict; a context
+    // with more to it; padding of nothing, of no whole words, beyond what is published, and more
+    // than a position can take.
     let long = 64 | 64 << 32 | 0x40 << 56;
     let words = [
         0,
@@ -326,15 +335,21 @@ fn an_impossible_header_ends_the_ring_after_the_records_before_it() {
         (long & !0xff_ffff & !(0xff_ffff << 32)) | 3000 | 3000 << 32,
         u64::MAX >> 2 & !(0xff << 24) | 1 << 62,
         long | 0xee << 24,
+        0xc0 << 56 | 1,
+        0xc1 << 56,
         0x80 << 56,
+        0x80 << 56 | 12,
+        0x80 << 56 | 4096,
+        0x80 << 56 | ((1 << 56) - 8),
     ];
     for word in words {
         let (mut producer, mut consumer) = ring(SMALL).unwrap();
         assert!((0..6).all(|n| push(&mut producer, n, 64).is_ok()));
         producer.publish();
+        let fourth = 3 * entry_len(64) + CONTEXT_LEN;
         // SAFETY: the fourth record's first word; both halves are on this thread and no batch is
         // held.
-        unsafe { memory_of(&consumer).write_words(3 * record_len(64), [word]) };
+        unsafe { memory_of(&consumer).write_words(fourth, [word]) };
         let batch = consumer.take(100);
         assert_eq!(batch.iter().count(), 3, "{word:#x}");
         drop(batch);
@@ -356,16 +371,108 @@ fn a_header_that_changes_under_a_batch_ends_the_iteration() {
     let batch = consumer.take(6);
     let mut records = batch.iter();
     assert!(records.next().is_some());
+    let third = 2 * entry_len(64) + CONTEXT_LEN;
     // SAFETY: the third record's first word, on this thread, with no reference into it; it plays a
     // process on the other side that breaks the rule.
-    unsafe { memory.write_words(2 * record_len(64), [0x00ff_ffff_00ff_ffff | 0x40 << 56]) };
+    unsafe { memory.write_words(third, [0x00ff_ffff_00ff_ffff | 0x40 << 56]) };
     assert_eq!(records.count(), 1);
+}
+
+#[test]
+fn a_record_before_any_context_is_corruption() {
+    for walk in [false, true] {
+        let (mut producer, mut consumer) = ring(SMALL).unwrap();
+        push(&mut producer, 0, 64).unwrap();
+        producer.publish();
+        // SAFETY: the context's first word, turned into padding as long; both halves are on this
+        // thread and no batch is held.
+        unsafe { memory_of(&consumer).write_words(0, [(0x80 << 56) | CONTEXT_LEN as u64]) };
+        let batch = consumer.take(1);
+        assert!(walk || batch.iter().next().is_none());
+        drop(batch);
+        assert!(consumer.is_corrupt());
+        assert_eq!(consumer.taken_records(), 0);
+    }
+}
+
+#[test]
+fn a_context_is_written_where_it_changes_and_known_in_every_batch() {
+    let (mut producer, mut consumer) = ring(SMALL).unwrap();
+    let mut expected = Vec::new();
+    for lap in 0..50u64 {
+        let from = producer.published_bytes();
+        for number in 0..12 {
+            // Two wires in one burst, four records each time; now and then a new burst goes on with
+            // the context of the last.
+            let mut meta = meta(lap * 12 + number, 64);
+            meta.timestamp_ns = lap / 2;
+            (meta.fraction_ppb, meta.epoch) = (5, 6);
+            meta.wire = (number / 4 % 2) as u16;
+            let frame = bytes(number, 64);
+            producer.push(&meta, u32::MAX, [frame.as_slice()].into_iter()).unwrap();
+            expected.push(meta);
+        }
+        producer.publish();
+        let continued = lap % 2 == 1;
+        let len = 12 * record_len(64) + (if continued { 2 } else { 3 }) * CONTEXT_LEN;
+        let published = (producer.published_bytes() - from) as usize;
+        let lap_end = SMALL - from as usize % SMALL;
+        assert!(published == len.next_multiple_of(LINE) || lap_end < len.next_multiple_of(LINE));
+        // Batches that end in the middle of a context, iterated or not.
+        for (at, len) in [(0, 3), (3, 2), (5, 7)] {
+            let batch = consumer.take(len);
+            if len != 2 {
+                let metas: Vec<_> = batch.iter().map(|record| record.meta).collect();
+                assert_eq!(metas, expected[lap as usize * 12 + at..][..len]);
+            }
+            assert_eq!(batch.len(), len);
+        }
+        assert_eq!(producer.occupancy_bytes(), 0);
+    }
+}
+
+/// More than the stage holds in one burst: what comes late goes straight to the ring, and a verdict
+/// finds its record wherever it is.
+#[test]
+fn a_burst_larger_than_the_stage_arrives_whole() {
+    let (mut producer, mut consumer) = ring(1 << 19).unwrap();
+    let lens = [0, 60, 255, 256, 257, 300, 1500, 9000, 64, 1514];
+    let verdict =
+        |number: u64| if number.is_multiple_of(3) { Verdict::Blocked } else { Verdict::Forwarded };
+    for round in 0..20 {
+        let mut slots = Vec::new();
+        for number in 0..200u64 {
+            let len = lens[(number + round) as usize % lens.len()];
+            let frame = bytes(number, len);
+            let pieces = match number % 4 {
+                0 => [frame.as_slice(), &[]],
+                1 => [&frame[..len / 2], &frame[len / 2..]],
+                _ => [&frame[..len - len / 9], &frame[len - len / 9..]],
+            };
+            let mut meta = meta(number, len);
+            meta.timestamp_ns = number / 30;
+            slots.push(producer.push(&meta, u32::MAX, pieces.into_iter()).unwrap());
+        }
+        for (number, slot) in slots.into_iter().enumerate().rev() {
+            producer.set_verdict(slot, verdict(number as u64));
+        }
+        producer.publish();
+        let batch = consumer.take(usize::MAX);
+        assert_eq!(batch.len(), 200);
+        for (number, record) in (0u64..).zip(&batch) {
+            let len = lens[(number + round) as usize % lens.len()];
+            assert_eq!((record.data, record.verdict), (&*bytes(number, len), verdict(number)));
+            assert_eq!(record.meta.timestamp_ns, number / 30);
+        }
+        batch.release();
+        assert_eq!(producer.occupancy_bytes(), 0);
+    }
 }
 
 #[test]
 fn an_impossible_head_is_corruption() {
     // Beyond the ring; no multiple of 8; more records than can lie in so many bytes.
-    for (head, records) in [(SMALL as u64 + 8, 1), (u64::MAX - 7, 1), (100, 1), (64, 3)] {
+    for (head, records) in [(SMALL as u64 + 8, 1), (u64::MAX - 7, 1), (100, 1), (64, 5)] {
         let (_producer, mut consumer) = ring(SMALL).unwrap();
         let shared = &memory_of(&consumer).producer_page().head.0;
         shared.bytes.store(head, Ordering::Relaxed);
@@ -392,7 +499,8 @@ fn an_impossible_tail_is_a_full_ring_for_good() {
         shared.store(tail, Ordering::Release);
         assert_eq!(push(&mut producer, 0, 64), Err(PushError::Full), "{tail}");
         assert!(producer.is_corrupt());
-        assert_eq!(producer.occupancy_bytes() as u64, records * record_len(64) as u64);
+        assert_eq!(records as usize, SMALL / entry_len(64));
+        assert_eq!(producer.occupancy_bytes(), SMALL);
         shared.store(960, Ordering::Release);
         assert_eq!(push(&mut producer, 0, 64), Err(PushError::Full), "no way back");
     }
@@ -427,31 +535,49 @@ fn halves_can_be_sent() {
 /// What the ring should do, said without bytes.
 #[derive(Default)]
 struct Model {
-    pending: Vec<(u64, usize)>,
-    published: VecDeque<(u64, usize)>,
+    pending: Vec<Entry>,
+    published: VecDeque<Entry>,
     /// Bytes since the start: pushed, released.
     head: usize,
     tail: usize,
 }
 
+struct Entry {
+    number: u64,
+    captured: usize,
+    /// Where the tail is once the record has been read: behind the padding that fills its line.
+    end: usize,
+}
+
 impl Model {
+    /// Every record has a context of its own here.
     fn push(&mut self, number: u64, captured: usize) -> bool {
-        let len = record_len(captured);
+        let len = entry_len(captured);
         let to_end = SMALL - self.head % SMALL;
-        let needed = if len > to_end { to_end + len } else { len };
-        let fits = self.head + needed - self.tail <= SMALL;
+        let padding = if len > to_end { to_end } else { 0 };
+        let end = self.head + padding + len;
+        let fits = end.next_multiple_of(LINE) <= self.tail / LINE * LINE + SMALL;
         if fits {
-            self.head += needed;
-            self.pending.push((number, captured));
+            if padding != 0 && !self.head.is_multiple_of(LINE) {
+                self.pending.last_mut().unwrap().end += padding;
+            }
+            self.head = end;
+            self.pending.push(Entry { number, captured, end });
         }
         fits
     }
 
+    fn publish(&mut self) {
+        self.head = self.head.next_multiple_of(LINE);
+        if let Some(last) = self.pending.last_mut() {
+            last.end = self.head;
+        }
+        self.published.extend(self.pending.drain(..));
+    }
+
     fn take(&mut self, len: usize) {
-        for (_, captured) in self.published.drain(..len) {
-            let len = record_len(captured);
-            let to_end = SMALL - self.tail % SMALL;
-            self.tail += if len > to_end { to_end + len } else { len };
+        if let Some(last) = self.published.drain(..len).next_back() {
+            self.tail = last.end;
         }
     }
 }
@@ -485,7 +611,7 @@ fn push_both(
     let (front, back) = frame.split_at(cut.min(frame_len));
     let pushed = producer.push(&meta(number, frame_len), snaplen, [front, back].into_iter());
     let captured = frame_len.min(snaplen as usize);
-    if captured > SMALL / 2 - HEADER_LEN {
+    if captured > SMALL / 2 - HEADER_LEN - CONTEXT_LEN {
         assert_eq!(pushed, Err(PushError::Oversize));
     } else if model.push(number, captured) {
         producer.set_verdict(pushed.unwrap(), Verdict::Forwarded);
@@ -512,7 +638,7 @@ proptest! {
                 Op::Publish => {
                     producer.publish();
                     published += model.pending.len() as u64;
-                    model.published.extend(model.pending.drain(..));
+                    model.publish();
                 }
                 Op::Take { max_records, pushed_meanwhile } => {
                     let batch = consumer.take(max_records);
@@ -521,7 +647,7 @@ proptest! {
                         push_both(&mut producer, &mut model, lengths.len() as u64, (150, u32::MAX, 40));
                         lengths.push(150);
                     }
-                    for (record, &(number, captured)) in batch.iter().zip(&model.published) {
+                    for (record, &Entry { number, captured, .. }) in batch.iter().zip(&model.published) {
                         let frame_len = lengths[number as usize];
                         prop_assert_eq!(record.meta, meta(number, frame_len));
                         prop_assert_eq!(record.data, &bytes(number, frame_len)[..captured]);
