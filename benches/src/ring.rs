@@ -345,7 +345,7 @@ pub(crate) fn main(args: &RingArgs) -> Result<()> {
         steal_percent_max: 0.5,
         quick: args.quick,
     };
-    let mut results = Results::new(crate::forward::look_at_machine(), protocol.clone());
+    let mut results = Results::new(crate::preflight::look(), protocol.clone());
     let started = std::time::Instant::now();
     // Tells what kind of neighbours the hypervisor has made of the cores for the time being.
     let near = ping()?;

@@ -192,6 +192,10 @@ impl TapBatch for TapBurst<'_, '_> {
     fn frame(&self, index: usize) -> TapView<'_> {
         TapView(self.0[index])
     }
+    #[inline]
+    fn head(&self, index: usize) -> &[u8] {
+        self.0[index]
+    }
 }
 
 /// The hash is P2's; here it costs nothing.

@@ -7,7 +7,8 @@
 //!
 //! The algorithm is Lamport's bounded queue (1983) with FastForward/MCRingBuffer's cached opposite
 //! index, over bytes instead of slots as in the BipBuffer: a record never wraps, what is left before
-//! the end is padding.
+//! the end is padding. A burst is gathered in the producer's own memory and written in whole lines when
+//! it is published.
 //!
 //! ```
 //! use umbra_tap::{Checksum, Direction, RecordMeta, Verdict, ring};
