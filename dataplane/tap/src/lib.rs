@@ -28,7 +28,7 @@ pub use ledger::{
 };
 pub use matchset::{MatchSet, MatchSetBuilder, MatchSetError, address_bits};
 pub use percentage::{Percentage, PercentageError};
-pub use record::{Checksum, Direction, MAX_FRAME_LEN, Record, RecordMeta, Verdict};
+pub use record::{Checksum, Direction, MAX_FRAME_LEN, Record, RecordHead, RecordMeta, Verdict};
 pub use ring::{Consumer, Producer, PushError, Records, RingBatch, RingError, Slot, ring};
 pub use sampler::{FlowThreshold, GeometricSkip, GeometricTable, Select, shard, spread_rss_hash};
 pub use snapshot::{SnapshotBlock, SnapshotCell};

@@ -263,18 +263,60 @@ impl Context {
     }
 }
 
-/// The header as it is stored, verdict pending. `captured_len` and `meta.frame_len` must not
-/// exceed [`MAX_FRAME_LEN`].
-#[inline]
-pub(crate) fn encode_header(meta: &RecordMeta, captured_len: usize) -> [u64; 2] {
-    debug_assert!(captured_len <= meta.frame_len as usize && meta.frame_len <= MAX_FRAME_LEN);
-    let flags = FLAG_RECORD
-        | meta.direction as u64
-        | (meta.ip_checksum as u64) << IP_CHECKSUM_SHIFT
-        | (meta.l4_checksum as u64) << L4_CHECKSUM_SHIFT
-        | if meta.escalated { FLAG_ESCALATED } else { 0 };
-    let lengths = captured_len as u64 | u64::from(meta.frame_len) << 32;
-    [(lengths | flags << 56).to_le(), meta.flow_hash.to_le()]
+/// [`RecordMeta`] as it is stored: words, so that it stays in registers on the packet path. (A structure
+/// of narrow fields that are written one by one and read as words waits for its own stores.)
+#[derive(Clone, Copy, Debug)]
+pub struct RecordHead {
+    pub(crate) context: Context,
+    flags: u64,
+    pub(crate) frame_len: u32,
+    pub(crate) flow_hash: u64,
+}
+
+impl RecordHead {
+    /// For a record with this metadata.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(meta: &RecordMeta) -> Self {
+        RecordHead {
+            context: Context::of(meta),
+            flags: FLAG_RECORD | meta.direction as u64,
+            frame_len: 0,
+            flow_hash: 0,
+        }
+        .with(
+            meta.frame_len,
+            meta.flow_hash,
+            (meta.ip_checksum, meta.l4_checksum),
+            meta.escalated,
+        )
+    }
+
+    /// For another frame of the same burst: only what is named differs.
+    #[inline(always)]
+    #[must_use]
+    pub fn with(
+        self,
+        frame_len: u32,
+        flow_hash: u64,
+        (ip_checksum, l4_checksum): (Checksum, Checksum),
+        escalated: bool,
+    ) -> Self {
+        let flags = self.flags & (FLAG_RECORD | FLAG_B_TO_A)
+            | (ip_checksum as u64) << IP_CHECKSUM_SHIFT
+            | (l4_checksum as u64) << L4_CHECKSUM_SHIFT
+            | if escalated { FLAG_ESCALATED } else { 0 };
+        RecordHead { flags, frame_len, flow_hash, ..self }
+    }
+
+    /// The header. `captured_len` and the frame's length must not exceed [`MAX_FRAME_LEN`].
+    #[inline(always)]
+    pub(crate) fn encode(self, captured_len: usize, verdict: Verdict) -> [u64; 2] {
+        debug_assert!(captured_len <= self.frame_len as usize && self.frame_len <= MAX_FRAME_LEN);
+        let lengths =
+            captured_len as u64 | (verdict as u64) << 24 | u64::from(self.frame_len) << 32;
+        [(lengths | self.flags << 56).to_le(), self.flow_hash.to_le()]
+    }
 }
 
 /// Padding of `len` bytes, its own 8 included.
@@ -363,7 +405,7 @@ mod tests {
         #[test]
         fn header_round_trips(meta in any_meta(), cut: u32) {
             let captured_len = (cut % (meta.frame_len + 1)) as usize;
-            let words = encode_header(&meta, captured_len);
+            let words = RecordHead::of(&meta).encode(captured_len, Verdict::Pending);
             prop_assert_eq!(parse_first_word(words[0]), FirstWord::Record { captured_len });
             let context = Context::of(&meta).encode();
             prop_assert_eq!(parse_first_word(context[0]), FirstWord::Context);
@@ -401,7 +443,7 @@ mod tests {
             escalated: true,
             epoch: 5,
         };
-        let mut words = encode_header(&meta, 1500);
+        let mut words = RecordHead::of(&meta).encode(1500, Verdict::Pending);
         let mut bytes = words[0].to_ne_bytes();
         assert_eq!(bytes[VERDICT_OFFSET], Verdict::Pending as u8);
         bytes[VERDICT_OFFSET] = Verdict::Blocked as u8;

@@ -12,12 +12,16 @@ use std::sync::Arc;
 use crate::counters::TapCounters;
 use crate::matchset::MatchSet;
 use crate::percentage::Percentage;
-use crate::record::{Checksum, Direction, RecordMeta, Verdict};
+use crate::record::{Checksum, Direction, RecordHead, RecordMeta, Verdict};
 use crate::ring::{Producer, PushError, Slot};
 use crate::sampler::{FlowThreshold, GeometricSkip, GeometricTable, Select, shard};
 
 /// Frames per burst at most: one bit of a `u64` each.
 pub const MAX_BURST: usize = 64;
+
+/// With more selected frames than this in a burst all its frames are hashed, many at a time, rather than
+/// the selected ones one by one.
+const HASHED_TOGETHER: u32 = 6;
 
 /// A frame as the tap sees it: bytes in one or more segments, nothing else.
 pub trait TapFrame {
@@ -204,6 +208,40 @@ struct InstanceSlot {
     dirty: bool,
 }
 
+impl InstanceSlot {
+    #[inline(always)]
+    fn offer<F: TapFrame>(
+        &mut self,
+        head: RecordHead,
+        frame_len: u32,
+        snaplen: u32,
+        frame: &F,
+    ) -> Option<Slot> {
+        self.counters.offered += 1;
+        let Some(producer) = self.producer.as_mut() else {
+            self.counters.no_instance += 1;
+            return None;
+        };
+        match producer.push_headed(head, snaplen, frame.segments()) {
+            Ok(record) => {
+                self.counters.enqueued += 1;
+                self.counters.enqueued_bytes += u64::from(frame_len.min(snaplen));
+                self.counters.truncated += u64::from(frame_len > snaplen);
+                self.dirty = true;
+                Some(record)
+            }
+            Err(PushError::Full) => {
+                self.counters.ring_full += 1;
+                None
+            }
+            Err(PushError::Oversize) => {
+                self.counters.oversize += 1;
+                None
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     slot: Slot,
@@ -298,8 +336,10 @@ impl Tap {
     }
 
     /// Puts a ring into an instance's slot and returns the ring that was there. Only between bursts.
-    pub fn attach(&mut self, instance: usize, producer: Producer) -> Option<Producer> {
+    pub fn attach(&mut self, instance: usize, mut producer: Producer) -> Option<Producer> {
         debug_assert!(self.pending.is_empty(), "a ring is changed only between bursts");
+        // What nearly always becomes of a frame; the few others are corrected.
+        producer.presume(Verdict::Forwarded);
         self.instances.get_mut(instance)?.producer.replace(producer)
     }
 
@@ -371,7 +411,13 @@ impl Tap {
             selected |= 1 << i;
         });
         let selection = Selection { selected, escalated: 0 };
-        if selected != 0 {
+        if selected.count_ones() > HASHED_TOGETHER {
+            let all = hasher.select(frames, FlowThreshold::ALL, &mut self.hashes);
+            debug_assert_eq!(all & selected, selected);
+            self.copy(origin, now_ns(), frames, selection, |tap, i, _| {
+                (tap.hashes[i], tap.hashes[i])
+            });
+        } else if selected != 0 {
             // Hashed where it is copied: no loop of its own, whose end would be mispredicted.
             self.copy(origin, now_ns(), frames, selection, |_, _, frame| {
                 let hash = hasher.flow(frame);
@@ -462,28 +508,30 @@ impl Tap {
         hash_of: impl Fn(&Self, usize, &B::Frame<'_>) -> (u64, u64),
     ) {
         let count = self.instances.len();
-        let fraction_ppb = self.settings.percentage().fraction_ppb();
         let snaplen = self.settings.snaplen;
+        let burst = RecordHead::of(&RecordMeta {
+            timestamp_ns,
+            frame_len: 0,
+            flow_hash: 0,
+            fraction_ppb: self.settings.percentage().fraction_ppb(),
+            wire: origin.wire,
+            direction: origin.direction,
+            ip_checksum: Checksum::Unknown,
+            l4_checksum: Checksum::Unknown,
+            escalated: false,
+            epoch: self.settings.epoch,
+        });
         let mut rest = selection.selected;
         while rest != 0 {
             let i = rest.trailing_zeros() as usize;
             rest &= rest - 1;
             let frame = frames.frame(i);
             let (hash, key) = hash_of(self, i, &frame);
-            let (ip_checksum, l4_checksum) = frame.checksums();
-            let meta = RecordMeta {
-                timestamp_ns,
-                frame_len: frame.frame_len(),
-                flow_hash: hash,
-                fraction_ppb,
-                wire: origin.wire,
-                direction: origin.direction,
-                ip_checksum,
-                l4_checksum,
-                escalated: selection.escalated >> i & 1 == 1,
-                epoch: self.settings.epoch,
-            };
+            let escalated = selection.escalated >> i & 1 == 1;
+            let frame_len = frame.frame_len();
+            let head = burst.with(frame_len, hash, frame.checksums(), escalated);
             let targets = match self.settings.distribute {
+                Distribute::Shard if count == 1 => 0..1,
                 Distribute::Shard => {
                     let instance = shard(key, count);
                     instance..instance + 1
@@ -491,46 +539,19 @@ impl Tap {
                 Distribute::Replicate => 0..count,
             };
             for instance in targets {
-                self.offer(instance, i, &meta, snaplen, &frame);
+                let slot = &mut self.instances[instance];
+                if let Some(record) = slot.offer(head, frame_len, snaplen, &frame) {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "instances and burst are small"
+                    )]
+                    self.pending.push(Pending {
+                        slot: record,
+                        instance: instance as u16,
+                        frame: i as u8,
+                    });
+                }
             }
-        }
-    }
-
-    #[inline]
-    fn offer<F: TapFrame>(
-        &mut self,
-        instance: usize,
-        frame_index: usize,
-        meta: &RecordMeta,
-        snaplen: u32,
-        frame: &F,
-    ) {
-        let slot = &mut self.instances[instance];
-        slot.counters.offered += 1;
-        let Some(producer) = slot.producer.as_mut() else {
-            slot.counters.no_instance += 1;
-            return;
-        };
-        match producer.push(meta, snaplen, frame.segments()) {
-            Ok(record) => {
-                // What nearly always becomes of a frame; the few others are corrected.
-                producer.set_verdict(record, Verdict::Forwarded);
-                slot.counters.enqueued += 1;
-                slot.counters.enqueued_bytes += u64::from(meta.frame_len.min(snaplen));
-                slot.counters.truncated += u64::from(meta.frame_len > snaplen);
-                slot.dirty = true;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "instances and burst are small"
-                )]
-                self.pending.push(Pending {
-                    slot: record,
-                    instance: instance as u16,
-                    frame: frame_index as u8,
-                });
-            }
-            Err(PushError::Full) => slot.counters.ring_full += 1,
-            Err(PushError::Oversize) => slot.counters.oversize += 1,
         }
     }
 

@@ -5,8 +5,8 @@ use super::memory::Memory;
 use super::stage::{STAGE_LEN, Stage};
 use crate::primitive::{Arc, Ordering};
 use crate::record::{
-    CONTEXT_LEN, Context, HEADER_LEN, LINE, MAX_FRAME_LEN, RecordMeta, VERDICT_OFFSET, Verdict,
-    encode_header, encode_padding, record_len,
+    CONTEXT_LEN, Context, HEADER_LEN, LINE, MAX_FRAME_LEN, RecordHead, RecordMeta, VERDICT_OFFSET,
+    Verdict, encode_padding, record_len,
 };
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -65,6 +65,8 @@ pub struct Producer {
     /// where `has_context` is asked.
     context: Context,
     has_context: bool,
+    /// What a record says until it is told otherwise.
+    presumed: Verdict,
     /// Lines went past the caches since the last publication.
     streamed: bool,
     /// On its own, so that a producer is cheap to hand over.
@@ -91,6 +93,7 @@ impl Producer {
             published_records: 0,
             context: Context::default(),
             has_context: false,
+            presumed: Verdict::Pending,
             streamed: false,
             stage: Stage::new(),
             corrupt: false,
@@ -98,7 +101,13 @@ impl Producer {
         }
     }
 
-    /// Copies a frame in, cut at `snaplen` and at `meta.frame_len`; the consumer sees it after
+    /// What the records pushed from now on say of their frames unless
+    /// [`set_verdict`](Self::set_verdict) says otherwise; at first [`Verdict::Pending`].
+    pub fn presume(&mut self, verdict: Verdict) {
+        self.presumed = verdict;
+    }
+
+    /// Copies a frame in, cut at `snaplen` and at `head.frame_len`; the consumer sees it after
     /// [`publish`](Self::publish). If the segments hold less than that, so does the record.
     ///
     /// # Errors
@@ -106,36 +115,51 @@ impl Producer {
     /// [`PushError::Full`] when there is no room, [`PushError::Oversize`] when the cut frame is longer
     /// than [`largest_record`](Self::largest_record) (or the frame than [`MAX_FRAME_LEN`]). Nothing is
     /// enqueued then.
-    #[inline(always)]
+    #[inline]
     pub fn push<'s>(
         &mut self,
         meta: &RecordMeta,
         snaplen: u32,
+        segments: impl Iterator<Item = &'s [u8]>,
+    ) -> Result<Slot, PushError> {
+        self.push_headed(RecordHead::of(meta), snaplen, segments)
+    }
+
+    /// [`push`](Self::push) with the metadata as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// As `push`.
+    #[inline(always)]
+    pub fn push_headed<'s>(
+        &mut self,
+        head: RecordHead,
+        snaplen: u32,
         mut segments: impl Iterator<Item = &'s [u8]>,
     ) -> Result<Slot, PushError> {
-        let wanted = meta.frame_len.min(snaplen) as usize;
-        if wanted > self.largest_captured || meta.frame_len > MAX_FRAME_LEN {
+        let wanted = head.frame_len.min(snaplen) as usize;
+        if wanted > self.largest_captured || head.frame_len > MAX_FRAME_LEN {
             return Err(PushError::Oversize);
         }
         let first = segments.next().unwrap_or_default();
         if let Some(frame) = first.get(..wanted) {
             // Nearly every frame is one segment.
             if wanted < DIRECT_LEN {
-                let place = self.place(meta, wanted, record_len(wanted))?;
+                let place = self.place(head, wanted, record_len(wanted))?;
                 self.stage.write_bytes(place.at + HEADER_LEN, frame);
                 let end = place.at + record_len(wanted);
-                return Ok(self.commit(meta, &place, wanted, end));
+                return Ok(self.commit(head, &place, wanted, end));
             }
-            return self.push_direct(meta, frame);
+            return self.push_direct(head, frame);
         }
-        self.push_segments(meta, wanted, first, segments)
+        self.push_segments(head, wanted, first, segments)
     }
 
     /// A large frame: its first and last lines by way of the stage, what is between straight from
     /// where it lies.
     #[inline(never)]
-    fn push_direct(&mut self, meta: &RecordMeta, frame: &[u8]) -> Result<Slot, PushError> {
-        let place = self.place(meta, frame.len(), HEADER_LEN + 2 * LINE)?;
+    fn push_direct(&mut self, head: RecordHead, frame: &[u8]) -> Result<Slot, PushError> {
+        let place = self.place(head, frame.len(), HEADER_LEN + 2 * LINE)?;
         let start = place.at + HEADER_LEN;
         let to_line = start.next_multiple_of(LINE) - start;
         let (front, rest) = frame.split_at(to_line);
@@ -150,7 +174,7 @@ impl Producer {
         self.stage.write_bytes(back_at, back);
         let record_end = place.position + record_len(frame.len()) as u64;
         let back_offset = self.offset(place.position + (HEADER_LEN + to_line + lines.len()) as u64);
-        let slot = self.commit(meta, &place, frame.len(), back_at + back.len().next_multiple_of(8));
+        let slot = self.commit(head, &place, frame.len(), back_at + back.len().next_multiple_of(8));
         debug_assert_eq!(self.head, record_end);
         self.stage.begin_run(back_offset, back_at);
         Ok(slot)
@@ -160,16 +184,16 @@ impl Producer {
     #[inline(never)]
     fn push_segments<'s>(
         &mut self,
-        meta: &RecordMeta,
+        head: RecordHead,
         wanted: usize,
         first: &'s [u8],
         segments: impl Iterator<Item = &'s [u8]>,
     ) -> Result<Slot, PushError> {
         let segments = core::iter::once(first).chain(segments);
         if record_len(wanted) > STAGE_LEN / 2 {
-            return self.push_unstaged(meta, wanted, segments);
+            return self.push_unstaged(head, wanted, segments);
         }
-        let place = self.place(meta, wanted, record_len(wanted))?;
+        let place = self.place(head, wanted, record_len(wanted))?;
         let mut captured = 0;
         for segment in segments {
             let part = &segment[..segment.len().min(wanted - captured)];
@@ -179,17 +203,17 @@ impl Producer {
                 break;
             }
         }
-        Ok(self.commit(meta, &place, captured, place.at + record_len(captured)))
+        Ok(self.commit(head, &place, captured, place.at + record_len(captured)))
     }
 
     /// A large frame in pieces: straight into the ring, in lines of its own.
     fn push_unstaged<'s>(
         &mut self,
-        meta: &RecordMeta,
+        head: RecordHead,
         wanted: usize,
         segments: impl Iterator<Item = &'s [u8]>,
     ) -> Result<Slot, PushError> {
-        let context = Context::of(meta);
+        let context = head.context;
         let context_len = self.context_len(context);
         self.flush();
         self.reserve((context_len + record_len(wanted)) as u64)?;
@@ -213,7 +237,7 @@ impl Producer {
             unsafe { self.memory.write_words(self.offset(self.head), context.encode()) };
         }
         // SAFETY: the header is inside of what was reserved.
-        unsafe { self.memory.write_words(offset, encode_header(meta, captured)) };
+        unsafe { self.memory.write_words(offset, head.encode(captured, self.presumed)) };
         let end = position + record_len(captured) as u64;
         let padding = end.next_multiple_of(LINE as u64) - end;
         if padding != 0 {
@@ -233,24 +257,24 @@ impl Producer {
     #[inline(always)]
     fn place(
         &mut self,
-        meta: &RecordMeta,
+        head: RecordHead,
         captured: usize,
         staged: usize,
     ) -> Result<Place, PushError> {
         let len = record_len(captured) as u64;
-        if Context::of(meta) != self.context
+        if head.context != self.context
             || self.head + len > self.limit
             || !self.stage.has_room(staged)
         {
-            return self.place_slowly(meta, len, staged);
+            return self.place_slowly(head, len, staged);
         }
         Ok(Place { position: self.head, at: self.stage.len() })
     }
 
     /// Adds a record whose frame is where it belongs; the stage then ends at `end`.
     #[inline(always)]
-    fn commit(&mut self, meta: &RecordMeta, place: &Place, captured: usize, end: usize) -> Slot {
-        self.stage.write_words(place.at, encode_header(meta, captured));
+    fn commit(&mut self, head: RecordHead, place: &Place, captured: usize, end: usize) -> Slot {
+        self.stage.write_words(place.at, head.encode(captured, self.presumed));
         self.stage.set_len(end);
         self.head = place.position + record_len(captured) as u64;
         self.pushed_records += 1;
@@ -263,11 +287,11 @@ impl Producer {
     #[inline(never)]
     fn place_slowly(
         &mut self,
-        meta: &RecordMeta,
+        head: RecordHead,
         len: u64,
         staged: usize,
     ) -> Result<Place, PushError> {
-        let context = Context::of(meta);
+        let context = head.context;
         let context_len = self.context_len(context);
         self.make_room(len + context_len as u64, staged + context_len)?;
         if context_len != 0 {
