@@ -19,12 +19,14 @@ pub(crate) fn residence() -> anyhow::Result<Residence> {
 pub(crate) struct TimedIo<Io> {
     io: Io,
     residence: Option<Residence>,
-    received: u64,
+    /// By lane: a worker may receive from all before it sends from the first.
+    received: Vec<u64>,
 }
 
 impl<Io: PacketIo> TimedIo<Io> {
     pub(crate) fn new(io: Io, residence: Option<Residence>) -> Self {
-        TimedIo { io, residence, received: 0 }
+        let received = vec![0; io.lanes()];
+        TimedIo { io, residence, received }
     }
 
     /// The io below.
@@ -33,8 +35,8 @@ impl<Io: PacketIo> TimedIo<Io> {
     }
 
     #[inline(never)]
-    fn record(&self, sent: usize) {
-        let cycles = tsc().saturating_sub(self.received);
+    fn record(&self, lane: usize, sent: usize) {
+        let cycles = tsc().saturating_sub(self.received[lane]);
         if let Some(Ok(mut histogram)) = self.residence.as_ref().map(|r| r.try_lock()) {
             histogram.saturating_record_n(cycles.max(1), sent as u64);
         }
@@ -57,7 +59,7 @@ impl<Io: PacketIo> PacketIo for TimedIo<Io> {
     fn rx(&mut self, lane: usize, batch: &mut Io::Batch) -> usize {
         let received = self.io.rx(lane, batch);
         if received != 0 && self.residence.is_some() {
-            self.received = tsc();
+            self.received[lane] = tsc();
         }
         received
     }
@@ -66,7 +68,7 @@ impl<Io: PacketIo> PacketIo for TimedIo<Io> {
     fn tx(&mut self, lane: usize, batch: &mut Io::Batch) -> usize {
         let sent = self.io.tx(lane, batch);
         if self.residence.is_some() {
-            self.record(sent);
+            self.record(lane, sent);
         }
         sent
     }

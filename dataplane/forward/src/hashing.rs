@@ -52,8 +52,7 @@ impl FlowHasher for WireHasher {
             };
         }
         frames.prefetch_heads();
-        self.hash.burst(len, |i| frames.head(i), &self.options, hashes);
-        threshold.select_burst(hashes, len)
+        self.hash.burst_below(len, |i| frames.head(i), &self.options, threshold.raw(), hashes)
     }
 
     fn subject<F: TapFrame>(&self, frame: &F) -> Subject {

@@ -64,26 +64,35 @@ impl Lanes {
     }
 
     /// Hashes frames 0 to `len`, at most 64; `head` gives their beginnings and is asked for no others.
-    /// Bits of those that are not plain are returned; for these, and for what lies beyond `len`, `out`
-    /// and the bits mean nothing.
+    /// `out` of those that are not plain, and all that lies beyond `len`, means nothing.
     #[inline]
     pub(super) fn hash<'f>(
         self,
         secret: &[u64; 4],
         head: impl Fn(usize) -> &'f Head,
         len: usize,
+        threshold: u64,
         out: &mut [u64; 64],
-    ) -> u64 {
+    ) -> Hashed {
         match self {
-            Self::One => one_by_one(secret, head, len, out),
+            Self::One => one_by_one(secret, head, len, threshold, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `detect` and `all` give this variant only where the processor has SSE4.2.
-            Self::Sse42 => unsafe { x86::sse42(secret, head, len, out) },
+            Self::Sse42 => unsafe { x86::sse42(secret, head, len, threshold, out) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above, for the parts of AVX-512 that the function names.
-            Self::Avx512 => unsafe { x86::avx512(secret, head, len, out) },
+            Self::Avx512 => unsafe { x86::avx512(secret, head, len, threshold, out) },
         }
     }
+}
+
+/// A bit for each frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hashed {
+    /// It is not plain, and was not hashed.
+    pub(super) odd: u64,
+    /// The high 32 bits of its hash are below the threshold; for an odd one this means nothing.
+    pub(super) below: u64,
 }
 
 /// Stands where there is no frame, or one too short to be plain; it is not plain either.
@@ -96,16 +105,20 @@ fn one_by_one<'f>(
     secret: &[u64; 4],
     head: impl Fn(usize) -> &'f Head,
     len: usize,
+    threshold: u64,
     out: &mut [u64; 64],
-) -> u64 {
-    let mut odd = 0u64;
+) -> Hashed {
+    let mut hashed = Hashed::default();
     for (i, out) in out.iter_mut().enumerate().take(len) {
         match plain(head(i)) {
-            Some((lo, hi, protocol)) => *out = mix52(secret, lo, hi, protocol),
-            None => odd |= 1 << i,
+            Some((lo, hi, protocol)) => {
+                *out = mix52(secret, lo, hi, protocol);
+                hashed.below |= u64::from(*out >> 32 < threshold) << i;
+            }
+            None => hashed.odd |= 1 << i,
         }
     }
-    odd
+    hashed
 }
 
 /// The two ends, the lower first, and the protocol of a plain frame. No branch but the last.
@@ -139,7 +152,7 @@ fn part<const N: usize>(b: &Head, at: usize) -> [u8; N] {
 mod x86 {
     use core::arch::x86_64::*;
 
-    use super::{Head, NO_FRAME, WITH_PORTS, mix52};
+    use super::{Hashed, Head, NO_FRAME, WITH_PORTS, mix52};
     use crate::number::{port, protocol};
 
     /// Bytes 8 to 23 of a frame: what of them must be as in [`PLAIN`].
@@ -169,10 +182,11 @@ mod x86 {
         secret: &[u64; 4],
         head: impl Fn(usize) -> &'f Head,
         len: usize,
+        threshold: u64,
         out: &mut [u64; 64],
-    ) -> u64 {
+    ) -> Hashed {
         let (checked, plain, order) = (load(&CHECKED), load(&PLAIN), load(&ENDS));
-        let mut odd = 0u64;
+        let mut hashed = Hashed::default();
         for (i, out) in out.iter_mut().enumerate().take(len) {
             let head = head(i);
             let protocol = u64::from(head[23]);
@@ -183,7 +197,7 @@ mod x86 {
                 || !with_ports
                 || port::may_be_tunnel(dst_port)
             {
-                odd |= 1 << i;
+                hashed.odd |= 1 << i;
                 continue;
             }
             let ends = _mm_shuffle_epi8(load(part(head, 22)), order);
@@ -195,8 +209,9 @@ mod x86 {
             let lo = _mm_cvtsi128_si64(sorted).cast_unsigned();
             let hi = _mm_extract_epi64::<1>(sorted).cast_unsigned();
             *out = mix52(secret, lo, hi, protocol);
+            hashed.below |= u64::from(*out >> 32 < threshold) << i;
         }
-        odd
+        hashed
     }
 
     /// For each 16-bit word: entry `port >> 8 & 31` of this table is the port's own where it is a
@@ -233,8 +248,9 @@ mod x86 {
         secret: &[u64; 4],
         head: impl Fn(usize) -> &'f Head,
         len: usize,
+        threshold: u64,
         out: &mut [u64; 64],
-    ) -> u64 {
+    ) -> Hashed {
         let every = |bytes: &[u8; 16]| _mm512_broadcast_i32x4(load(bytes));
         let (checked, plain, order) = (every(&CHECKED), every(&PLAIN), every(&ENDS));
         let [s0, s1, s2, s3] = secret.map(|s| _mm512_set1_epi64(s.cast_signed()));
@@ -246,7 +262,8 @@ mod x86 {
         let tunnels = unsafe { _mm512_loadu_si512(TUNNELS.as_ptr().cast()) };
         let in_order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
         let zero = _mm512_setzero_si512();
-        let mut odd = 0u64;
+        let threshold = _mm512_set1_epi64(threshold.cast_signed());
+        let mut hashed = Hashed::default();
         let groups = out.as_chunks_mut::<8>().0.iter_mut();
         for (group, out) in groups.enumerate().take(len.div_ceil(8)) {
             let mut lo = [zero; 2];
@@ -272,7 +289,7 @@ mod x86 {
                 let differs = _pext_u32(u32::from(differs | differs >> 1), 0x55);
                 let with_ports = _pext_u32(u32::from(with_ports), 0x55);
                 let this_odd = (differs | !with_ports & 15 | tunnel) & 15;
-                odd |= u64::from(this_odd) << (8 * group + 4 * half);
+                hashed.odd |= u64::from(this_odd) << (8 * group + 4 * half);
                 let ends = _mm512_shuffle_epi8(key, order);
                 let swapped = _mm512_shuffle_epi32::<0b01_00_11_10>(ends);
                 lo[half] = _mm512_min_epu64(ends, swapped);
@@ -291,10 +308,12 @@ mod x86 {
             let high = _mm512_madd52hi_epu64(zero, a, b);
             let hashes = _mm512_xor_si512(_mm512_slli_epi64::<12>(low), high);
             let hashes = _mm512_permutexvar_epi64(in_order, hashes);
+            let below = _mm512_cmplt_epu64_mask(_mm512_srli_epi64::<32>(hashes), threshold);
+            hashed.below |= u64::from(below) << (8 * group);
             // SAFETY: `out` has eight words; the store needs no alignment.
             unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), hashes) };
         }
-        odd
+        hashed
     }
 }
 
@@ -330,14 +349,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_ways_agree(heads in heads()) {
+        fn all_ways_agree(heads in heads(), threshold in 0u64..=1 << 32) {
             let len = heads.len();
             let valid = u64::MAX.checked_shr(64 - len as u32).unwrap_or(0);
             let mut expected = [0; 64];
-            let odd = one_by_one(&SECRET, |i| &heads[i], len, &mut expected) & valid;
+            let one = one_by_one(&SECRET, |i| &heads[i], len, threshold, &mut expected);
+            let odd = one.odd & valid;
             for lanes in Lanes::all() {
                 let mut out = [0; 64];
-                prop_assert_eq!(lanes.hash(&SECRET, |i| &heads[i], len, &mut out) & valid, odd, "{:?}", lanes);
+                let hashed = lanes.hash(&SECRET, |i| &heads[i], len, threshold, &mut out);
+                prop_assert_eq!(hashed.odd & valid, odd, "{:?}", lanes);
+                prop_assert_eq!(hashed.below & valid & !odd, one.below & !odd, "{:?}", lanes);
                 for i in (0..len).filter(|i| odd >> i & 1 == 0) {
                     prop_assert_eq!(out[i], expected[i], "{:?} frame {}", lanes, i);
                 }
