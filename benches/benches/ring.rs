@@ -1,12 +1,15 @@
 //! Micro-benchmarks of the mirror ring, both halves on one core, so in its own cache: what the code
 //! costs without the way between cores. `cargo bench -p umbra-bench --bench ring`
 
+#[allow(dead_code, reason = "every benchmark uses some of it")]
+mod common;
+
 use std::hint::black_box;
 
+use common::BURST;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use umbra_tap::{Checksum, Consumer, Direction, Producer, RecordMeta, Verdict, ring};
 
-const BURST: usize = 32;
 const CAPACITY: usize = 256 << 10;
 
 fn fill(producer: &mut Producer, frame: &[u8], now_ns: u64) {
@@ -76,5 +79,9 @@ fn take_and_iterate(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, push_and_publish, take_and_iterate);
+criterion_group! {
+    name = benches;
+    config = common::config();
+    targets = push_and_publish, take_and_iterate
+}
 criterion_main!(benches);
