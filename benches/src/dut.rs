@@ -1,6 +1,9 @@
 //! The device under test: umbra's own workers on a rig, in a process of its own, because EAL starts
-//! once per process. It reads a [`Plan`] from its standard input and prints a [`Report`].
+//! once per process. It reads a [`Plan`] from its standard input and prints a [`Report`]. In an interactive
+//! session the tester runs here too; between two ports it is alone, and has no worker beside it.
 
+mod fair;
+mod outer;
 mod trials;
 mod wire;
 
@@ -22,11 +25,13 @@ use umbra_tap::{
     DirectionCounters, Distribute, GeometricTable, MatchSet, Percentage, Select, TapCounters,
     TapSettings,
 };
-use umbra_wire::{KeyOptions, SymmetricHash};
+use umbra_wire::KeyOptions;
 
 use crate::consumer::Consumers;
+use crate::generator::Outer;
 use crate::preflight;
 use crate::rewrite::RewritingIo;
+use crate::rig::Rig;
 use crate::session::{Dut, Memory, Plan, Report, Setting, Shadow, Window};
 use crate::timed::{TimedIo, residence};
 
@@ -36,7 +41,7 @@ const TESTER: u32 = 101;
 /// and rings settle.
 const SETTLE: Duration = Duration::from_millis(20);
 /// A testpmd as guest is up in 2 s.
-const TRAFFIC_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const TRAFFIC_WITHIN: Duration = Duration::from_secs(30);
 /// Rounds that may be thrown away for stolen time.
 const REPEATS_MAX: usize = 20;
 
@@ -66,6 +71,9 @@ pub(crate) fn shared_eal_args(dut: &Dut, prefix: &str) -> Vec<String> {
         Memory::Huge(mib) => {
             args.extend(["--in-memory".into(), "-m".into(), mib.to_string()]);
         }
+    }
+    if dut.rig.shares_memory() {
+        args.push("--single-file-segments".into());
     }
     for wire in 0..dut.wires {
         args.extend(dut.rig.devices(wire));
@@ -169,10 +177,14 @@ pub(crate) fn main() -> Result<()> {
 
 fn run(plan: &Plan) -> Result<Report> {
     let dut = &plan.dut;
-    let eal = Eal::init(&eal_args(dut))?;
-    let mut wired = wire::wire_up(&eal, dut)?;
+    let eal = Eal::init(&eal_args(dut))
+        .with_context(|| format!("EAL does not start for the rig {}", dut.rig))?;
+    let wired = match &dut.rig {
+        Rig::Ports { a, b } if plan.interactive => outer::wire_up(&eal, dut, [a, b])?,
+        _ => wire::wire_up(&eal, dut)?,
+    };
     let residence = dut.timed.then(residence).transpose()?;
-    let seed = fair_hash(plan)?;
+    let seed = fair::hash(plan)?;
     let hasher = WireHasher::new(seed, KeyOptions::default());
     let settings = settings_of(None, 0)?;
     let knobs = Knobs {
@@ -185,8 +197,7 @@ fn run(plan: &Plan) -> Result<Report> {
     let mut shared = Vec::new();
     let mut handles = Vec::new();
     let mut rings = Vec::new();
-    for (i, &core) in dut.cores.iter().enumerate() {
-        let lanes = std::mem::take(&mut wired.workers[i]);
+    for (i, (&core, lanes)) in dut.cores.iter().zip(wired.workers).enumerate() {
         let counters = Arc::new(WorkerShared::new(Layout {
             lanes: lanes.queues.len(),
             taps: vec![dut.instances],
@@ -218,11 +229,14 @@ fn run(plan: &Plan) -> Result<Report> {
         shared.push(counters);
     }
     let mut tester = None;
-    if let Some(line) = wired.line.take() {
+    if let Some(line) = wired.line {
         let frames = dut.traffic.frames(dut.frames as usize)?;
         let rings = std::mem::take(&mut rings);
         let pool = wired.pool.clone();
-        tester = Some(trials::Bench::start(&eal, TESTER, line, pool, frames, rings)?);
+        tester = Some(match line {
+            Outer::Rings(line) => trials::Bench::start(&eal, TESTER, line, pool, frames, rings)?,
+            Outer::Ports(line) => trials::Bench::start(&eal, TESTER, line, pool, frames, rings)?,
+        });
     }
     let consumers = Consumers::start(rings, dut.other_core);
     let mut running = Running { board, knobs, shared, consumers, epoch: 0 };
@@ -232,7 +246,7 @@ fn run(plan: &Plan) -> Result<Report> {
             (Vec::new(), 0)
         }
         None => {
-            await_traffic(&running.shared)?;
+            await_traffic(&dut.rig, &running.shared)?;
             std::thread::sleep(Duration::from_millis(200));
             measure(plan, &mut running)?
         }
@@ -254,58 +268,32 @@ fn run(plan: &Plan) -> Result<Report> {
     }
     running.consumers.stop();
     drop(ios);
-    drop(wired);
+    drop(wired.keep);
     Ok(Report { tsc_hz: eal.tsc_hz(), windows, residuals, repeated })
 }
 
-/// A hash under which the sampled share of the frames at hand is what the percentages say. A few hundred flows
-/// are sampled at 1 % as 0.4 or 1.7 %, and what a per cent costs is what is asked.
-fn fair_hash(plan: &Plan) -> Result<SymmetricHash> {
-    const TRIES: u64 = 400;
-    /// Frames that are looked at: more need no help.
-    const LOOKED_AT: usize = 20_000;
-    let dut = &plan.dut;
-    let count = (dut.rig.preloaded() as usize * 2).max(dut.frames as usize).min(LOOKED_AT);
-    let frames = dut.traffic.frames(count)?;
-    let wanted: Vec<f64> = plan
-        .settings
-        .iter()
-        .filter_map(|s| s.shadow.as_ref())
-        .filter(|s| s.select == "flow" && s.percentage * count as f64 >= 100.0)
-        .map(|s| s.percentage / 100.0)
-        .collect();
-    let options = KeyOptions::default();
-    let mut best = (f64::INFINITY, SymmetricHash::from_os_entropy());
-    for try_ in 0..TRIES {
-        let hash = SymmetricHash::new([try_, 1, 2, 3]);
-        let high: Vec<u64> = frames.iter().map(|f| hash.frame(f, &options) >> 32).collect();
-        let worst = wanted
-            .iter()
-            .map(|&share| {
-                let below = high.iter().filter(|&&h| (h as f64) < share * 4_294_967_296.0).count();
-                (below as f64 / count.max(1) as f64 / share - 1.0).abs()
-            })
-            .fold(0.0, f64::max);
-        if worst < best.0 {
-            best = (worst, hash);
-        }
-        if worst < 0.03 {
-            break;
-        }
-    }
-    Ok(best.1)
-}
-
-/// Frames come at once on most rigs; a guest has to boot first.
-fn await_traffic(shared: &[Arc<WorkerShared>]) -> Result<()> {
+/// Frames come at once on most rigs; a guest has to boot first, a tester outside has to be started.
+fn await_traffic(rig: &Rig, shared: &[Arc<WorkerShared>]) -> Result<()> {
     let start = Instant::now();
     while shared.iter().any(|s| lanes(&s.snapshot()).rx == 0) {
         if start.elapsed() > TRAFFIC_WITHIN {
-            bail!("no frame came within {TRAFFIC_WITHIN:?}");
+            bail!(no_traffic(rig));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// What to say when nothing came.
+pub(crate) fn no_traffic(rig: &Rig) -> String {
+    let seconds = TRAFFIC_WITHIN.as_secs();
+    match rig {
+        Rig::Ports { a, b } => format!(
+            "no frame came to {a} or {b} within {seconds} s: start a tester at their other ends that sends all \
+             the while (umbra-bench rfc2544 --ports TX RX there, or another), and check the cables"
+        ),
+        rig => format!("no frame came on the rig {rig} within {seconds} s"),
+    }
 }
 
 fn measure(plan: &Plan, running: &mut Running) -> Result<(Vec<Vec<Window>>, usize)> {

@@ -1,17 +1,23 @@
 //! P1 and P15: forwarding by one core, and by two, umbra with the shadow off against `dpdk-testpmd` in io
 //! mode on the same rig with the same burst, cache, mbufs and descriptors.
 
+mod command;
+
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use crate::dut::{TRAFFIC_WITHIN, no_traffic};
 use crate::guest::Guest;
-use crate::protocol::{About, Contender, Yield, compare};
+use crate::protocol::{About, Contender, compare};
 use crate::results::{Better, Comparison, Protocol};
 use crate::rig::{Rig, RigKind};
 use crate::session::{self, Consumer, Dut, Memory, Plan, Setting};
-use crate::testpmd;
+use crate::testpmd::Testpmd;
 use crate::traffic::{Traffic, write_capture};
+
+pub(crate) use command::{ForwardArgs, main};
 
 /// Frames that go round in each loop of R1, in flight on R4, and in the capture of R3.
 const FRAMES: u32 = 512;
@@ -59,9 +65,17 @@ fn umbra_mpps(dut: &Dut, seconds: f64, protocol: &Protocol) -> Result<f64> {
 /// Mpps of testpmd.
 fn testpmd_mpps(dut: &Dut, seconds: f64) -> Result<f64> {
     let guest = Guest::for_rig(dut)?;
-    let Some(guest) = guest else { return Ok(testpmd::forward_pps(dut, seconds)? / 1e6) };
-    let mut peer = testpmd::Testpmd::start(dut)?;
-    let guest = guest.start()?;
+    let mut peer = Testpmd::start(dut)?;
+    let guest = guest.map(Guest::start).transpose()?;
+    if let Rig::Ports { .. } = dut.rig {
+        // The link of a real port is down for a while after a start.
+        let end = Instant::now() + TRAFFIC_WITHIN;
+        while peer.pps(0.1)? == 0.0 {
+            if Instant::now() > end {
+                bail!("dpdk-testpmd: {}", no_traffic(&dut.rig));
+            }
+        }
+    }
     let pps = peer.pps(seconds)?;
     drop(guest);
     Ok(pps / 1e6)
@@ -77,33 +91,51 @@ pub(crate) fn p1(
     let dir = tempfile::tempdir()?;
     let mut dut = rig(kind, size, dir.path())?;
     dut.memory = memory;
-    let seconds = protocol.seconds;
     let about = About {
         id: format!("P1/{}/{size}", kind.name()),
         goal: Some("P1"),
         title: format!(
-            "{} {}, {size} B, one core: umbra with the shadow off ÷ dpdk-testpmd io",
-            kind.number(),
-            kind.name()
+            "{}, {size} B, one core: umbra with the shadow off ÷ dpdk-testpmd io",
+            dut.rig
         ),
         command: "umbra-bench goals P1".into(),
         unit: "ratio of Mpps",
     };
+    against_testpmd(&dut, about, protocol)
+}
+
+/// The same on two ports, with the traffic of a tester outside.
+pub(crate) fn on_ports(ports: Rig, protocol: &Protocol, memory: Memory) -> Result<Comparison> {
+    let mut dut = Dut::new(ports, Traffic::fixed(1, 64));
+    dut.memory = memory;
+    dut.descriptors = 1024;
+    let about = About {
+        id: "forward/ports".into(),
+        goal: None,
+        title: format!("{}, one core: umbra with the shadow off ÷ dpdk-testpmd io", dut.rig),
+        command: "umbra-bench forward --ports".into(),
+        unit: "ratio of Mpps",
+    };
+    against_testpmd(&dut, about, protocol)
+}
+
+fn against_testpmd(dut: &Dut, about: About<'_>, protocol: &Protocol) -> Result<Comparison> {
+    let seconds = protocol.seconds;
     compare(
         protocol,
         about,
-        Yield::Ratio(Better::Higher),
+        Better::Higher,
         Contender {
             label: "umbra, shadow off".into(),
-            config: serde_json::to_value(&dut)?,
+            config: serde_json::to_value(dut)?,
             unit: "Mpps",
-            run: Box::new(|| umbra_mpps(&dut, seconds, protocol)),
+            run: Box::new(|| umbra_mpps(dut, seconds, protocol)),
         },
         Contender {
             label: "dpdk-testpmd io".into(),
             config: serde_json::json!({ "like": "umbra's" }),
             unit: "Mpps",
-            run: Box::new(|| testpmd_mpps(&dut, seconds)),
+            run: Box::new(|| testpmd_mpps(dut, seconds)),
         },
         true,
     )
@@ -128,7 +160,7 @@ pub(crate) fn p15(protocol: &Protocol, memory: Memory) -> Result<Comparison> {
     compare(
         protocol,
         about,
-        Yield::Ratio(Better::Higher),
+        Better::Higher,
         Contender {
             label: "umbra: two workers ÷ one".into(),
             config: serde_json::json!({ "one": one, "two": two }),

@@ -1,5 +1,9 @@
-//! The in-process tester: sends frames at a rate of its own choosing whatever comes back (open loop), takes
+//! The tester: sends frames at a rate of its own choosing whatever comes back (open loop), takes
 //! what comes back, counts and times it.
+//!
+//! The in-process line is two rings, whose capacity is that of the device's queues: what finds no room there is
+//! lost to the device. Between two ports the queue that is full is the tester's own, and such a frame is
+//! simply not sent yet ([`Refusal`]).
 //!
 //! Frames are due at fixed times, one by one. A frame that is late leaves at once, and what is late
 //! because the tester was busy is counted apart ([`Outcome::late`]). Latency runs from the time a frame was
@@ -24,13 +28,26 @@ const BURST: usize = 32;
 const LATE_CYCLES: u64 = 2_000;
 /// What comes back after the last was sent is waited for this long.
 const DRAIN_MS: u64 = 20;
+/// A trial is short of its rate when this share of it or more was not offered.
+const SHORT_BY_MOST: f64 = 0.01;
 /// Marks a stamped frame; the time stands in the 8 bytes behind it.
 const MARK: u64 = 0x756d_6272_615f_7473;
 /// Mark and time stand at the end of the frame.
 const STAMP_LEN: usize = 16;
 
+/// Whose limit it is when a queue takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The device's queue is full: it was offered the frame and lost it.
+    Device,
+    /// The tester's own tx ring is full: the frame was not offered and stays due.
+    Tester,
+}
+
 /// Where frames go and come from.
 pub(crate) trait Line: Send {
+    /// What a frame that [`Line::send`] leaves in the burst means.
+    const REFUSAL: Refusal;
     /// Sends from the front; returns how many were taken.
     fn send(&mut self, burst: &mut Burst<BURST>) -> usize;
     /// Takes what came.
@@ -45,6 +62,8 @@ pub(crate) struct RingLine {
 }
 
 impl Line for RingLine {
+    const REFUSAL: Refusal = Refusal::Device;
+
     fn send(&mut self, burst: &mut Burst<BURST>) -> usize {
         self.to_device.enqueue(burst)
     }
@@ -54,7 +73,7 @@ impl Line for RingLine {
     }
 }
 
-/// Two ports, cabled to the device's.
+/// Two ports with the device between them.
 #[derive(Debug)]
 pub(crate) struct PortLine {
     pub(crate) tx: TxQueue,
@@ -62,6 +81,8 @@ pub(crate) struct PortLine {
 }
 
 impl Line for PortLine {
+    const REFUSAL: Refusal = Refusal::Tester;
+
     fn send(&mut self, burst: &mut Burst<BURST>) -> usize {
         self.tx.burst(burst)
     }
@@ -69,6 +90,13 @@ impl Line for PortLine {
     fn receive(&mut self, burst: &mut Burst<BURST>) -> usize {
         self.rx.burst(burst)
     }
+}
+
+/// What is outside of the device.
+#[derive(Debug)]
+pub(crate) enum Outer {
+    Rings(RingLine),
+    Ports(PortLine),
 }
 
 /// What is asked of the tester.
@@ -84,9 +112,10 @@ pub(crate) struct Trial {
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    /// Frames that were due and that the tester tried to send.
+    /// Frames that were due and that the device was offered.
     pub(crate) offered: u64,
-    /// Of these, those that the device's queue had no room for.
+    /// How often a queue had no room for a frame. Between rings these are among the offered and lost; at a port
+    /// the tester's tx ring was full, and they are not.
     pub(crate) refused: u64,
     /// Came back.
     pub(crate) received: u64,
@@ -104,6 +133,11 @@ impl Outcome {
         self.offered.saturating_sub(self.received)
     }
 
+    /// Whether the device was offered the rate that was asked for, to within [`SHORT_BY_MOST`].
+    pub(crate) fn kept_up(&self, rate_pps: f64) -> bool {
+        self.offered_pps() >= rate_pps * (1.0 - SHORT_BY_MOST)
+    }
+
     /// Frames per second that were offered.
     pub(crate) fn offered_pps(&self) -> f64 {
         self.offered as f64 / self.seconds.max(1e-9)
@@ -112,11 +146,6 @@ impl Outcome {
     /// Lost ÷ offered.
     pub(crate) fn loss_ratio(&self) -> f64 {
         self.lost() as f64 / self.offered.max(1) as f64
-    }
-
-    /// Latency in TSC cycles at a percentile that was recorded.
-    pub(crate) fn at(&self, percentile: f64) -> Option<u64> {
-        self.percentiles.iter().find(|(p, _)| (p - percentile).abs() < 1e-9).map(|&(_, v)| v)
     }
 }
 
@@ -197,9 +226,14 @@ impl<L: Line> Tester<L> {
                 self.load(&mut burst, count as usize, trial, start, gap, due, &mut outcome);
                 let loaded = burst.len() as u64;
                 self.line.send(&mut burst);
-                outcome.refused += burst.len() as u64;
-                outcome.offered += loaded;
-                due += loaded;
+                let refused = burst.len() as u64;
+                outcome.refused += refused;
+                let offered = match L::REFUSAL {
+                    Refusal::Device => loaded,
+                    Refusal::Tester => loaded - refused,
+                };
+                outcome.offered += offered;
+                due += offered;
                 self.restock(&mut burst);
             }
             self.collect(&mut burst, trial, &mut outcome, &mut histogram);
@@ -242,7 +276,7 @@ impl<L: Line> Tester<L> {
         }
     }
 
-    /// What the device had no room for is lost, and used again.
+    /// What found no room is used again.
     #[inline]
     fn restock(&mut self, burst: &mut Burst<BURST>) {
         while let Some(mbuf) = burst.pop() {

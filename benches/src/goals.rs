@@ -326,9 +326,10 @@ impl Run {
                 let mut session = rfc2544::open(dut, setting.clone(), &protocol)?;
                 let id = format!("rfc2544/{name}/{}", setting.label);
                 let title = format!("{name} B with FCS, {}", setting.label);
-                let found = rfc2544::throughput(&mut session, &id, &title, name, search)?;
+                let (found, notes) = rfc2544::throughput(&mut session, &id, &title, name, search)?;
                 session.finish()?;
                 self.results.throughputs.push(found);
+                self.results.notes.extend(notes);
             }
         }
         self.results.took_s += began.elapsed().as_secs_f64();

@@ -1,39 +1,73 @@
-//! P8: how long a frame is on its way through the device at half its load, with the shadow on ÷ off.
+//! How long a frame is on its way through the device at a given load, with the shadow on and off. P8 is the ratio of
+//! the two at half of what passes; `umbra-bench latency` shows any one setting.
 
-use anyhow::Result;
+mod command;
+
+use anyhow::{Result, bail};
+use umbra_dpdk::DEFAULT_DATA_ROOM;
 
 use crate::generator::Trial;
 use crate::results::{Better, Comparison, Latency, LatencySeries, Protocol, Side};
 use crate::rig::Rig;
-use crate::session::{self, Answer, Dut, Memory, Plan, Request, Setting};
+use crate::session::{self, Answer, Dut, Memory, Plan, Request, Session, Setting};
 use crate::stats::{estimate, median};
 use crate::traffic::Traffic;
+
+pub(crate) use command::{LatencyArgs, main};
 
 /// Slots of the rings that stand for descriptors.
 const SLOTS: u32 = 1024;
 /// Percentiles of the goal.
-pub(crate) const PERCENTILES: [f64; 3] = [50.0, 99.0, 99.9];
+const PERCENTILES: [f64; 3] = [50.0, 99.0, 99.9];
 
-/// One of the goal's two cases.
+/// Frames of a size, sampled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
+pub(crate) struct Case<'a> {
+    pub(crate) name: &'a str,
     pub(crate) size: u16,
     pub(crate) percentage: f64,
 }
 
-/// 10 % of short frames; all of long ones.
-pub(crate) const CASES: [Case; 2] = [
+/// The goal's: 10 % of short frames; all of long ones.
+pub(crate) const CASES: [Case<'_>; 2] = [
     Case { name: "10 % of 64 B", size: 64, percentage: 10.0 },
     Case { name: "100 % of 1500 B", size: 1500, percentage: 100.0 },
 ];
+
+/// How much of the traffic is sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Load {
+    /// Percent of what passes, with the shadow on or off, whichever is less.
+    Percent(f64),
+    /// Packets per second.
+    Pps(f64),
+}
 
 /// A device between two ends of the tester.
 pub(crate) fn device(size: u16, flows: u32, memory: Memory) -> Dut {
     let mut dut = Dut::new(Rig::Line { slots: SLOTS }, Traffic::fixed(flows, size));
     dut.frames = flows;
+    dut.data_room = room(size);
     dut.memory = memory;
     dut
+}
+
+impl Dut {
+    /// The same with other frames, as many as there are distinct ones.
+    ///
+    /// # Errors
+    /// When a capture cannot be read.
+    pub(crate) fn carrying(mut self, traffic: Traffic) -> Result<Self> {
+        self.frames = traffic.distinct()?;
+        self.data_room = room(traffic.longest()?);
+        self.traffic = traffic;
+        Ok(self)
+    }
+}
+
+/// Every frame in one mbuf: a chain of them is another path through the driver.
+fn room(longest: u16) -> Option<u16> {
+    (longest > DEFAULT_DATA_ROOM).then_some(longest)
 }
 
 fn trial(rate_pps: Option<f64>, seconds: f64, timed: bool) -> Trial {
@@ -48,8 +82,16 @@ pub(crate) struct Seen {
     pub(crate) residence: Latency,
 }
 
-/// Measures a case.
-pub(crate) fn p8(case: Case, protocol: &Protocol, memory: Memory) -> Result<Seen> {
+/// Trials of one setting with the shadow on, and of two with it off.
+struct Measured {
+    plan: Plan,
+    answers: [Vec<Answer>; 3],
+    /// Packets per second that were sent.
+    rate_pps: f64,
+}
+
+/// Measures a case at a load.
+fn measure(case: Case<'_>, load: Load, protocol: &Protocol, memory: Memory) -> Result<Measured> {
     let mut dut = device(case.size, 256, memory);
     dut.timed = true;
     let on = Setting::on(case.percentage, "flow");
@@ -62,41 +104,65 @@ pub(crate) fn p8(case: Case, protocol: &Protocol, memory: Memory) -> Result<Seen
         interactive: true,
     };
     let mut session = session::start(&plan)?;
-    // Load 100 %: what comes back when the tester gives all it can, with the shadow on, whichever of the
-    // two is the slower.
     let seconds = protocol.window_s.max(0.05) * 3.0;
-    let mut most = f64::INFINITY;
-    for setting in [0, 1] {
-        let full = Request { setting, trial: trial(None, seconds, true) };
-        let answer = session.ask(&full)?;
-        most = most.min(answer.outcome.received as f64 / answer.outcome.seconds);
-    }
-    let half = trial(Some(most / 2.0), seconds, true);
+    let rate_pps = match load {
+        Load::Pps(rate) => rate,
+        Load::Percent(percent) => most(&mut session, seconds)? * percent / 100.0,
+    };
+    let trial = trial(Some(rate_pps), seconds, true);
     let mut answers: [Vec<Answer>; 3] = Default::default();
     for round in 0..protocol.pairs {
         let order = if round % 2 == 0 { [0, 1, 2] } else { [2, 1, 0] };
         for setting in order {
-            let answer = protocol.undisturbed(|| session.ask(&Request { setting, trial: half }))?;
+            let answer = protocol.undisturbed(|| session.ask(&Request { setting, trial }))?;
             answers[setting].push(answer);
         }
     }
     session.finish()?;
-    let how = format!("open loop, {:.2} Mpps of {} B, half of what passes", most / 2e6, case.size);
+    Ok(Measured { plan, answers, rate_pps })
+}
+
+/// Load 100 %: what comes back when the tester gives all it can, with the shadow on or off, whichever is less.
+fn most(session: &mut Session, seconds: f64) -> Result<f64> {
+    let mut most = f64::INFINITY;
+    for setting in [0, 1] {
+        let full = Request { setting, trial: trial(None, seconds, true) };
+        let outcome = session.ask(&full)?.outcome;
+        most = most.min(outcome.received as f64 / outcome.seconds);
+    }
+    if most == 0.0 {
+        bail!("nothing came through the device in {seconds} s");
+    }
+    Ok(most)
+}
+
+/// Measures a case of P8.
+pub(crate) fn p8(case: Case<'_>, protocol: &Protocol, memory: Memory) -> Result<Seen> {
+    let measured = measure(case, Load::Percent(50.0), protocol, memory)?;
+    let Measured { plan, answers, rate_pps } = &measured;
+    let how =
+        format!("open loop, {:.2} Mpps of {} B, half of what passes", rate_pps / 1e6, case.size);
     let mut comparisons = Vec::new();
     for percentile in PERCENTILES {
         for place in [Place::Rings, Place::Worker] {
-            comparisons.push(comparison(case, place, percentile, &plan, &answers, &how));
+            comparisons.push(comparison(case, place, percentile, plan, answers, &how));
         }
     }
-    let labels = ["shadow on", "shadow off"];
-    let distribution = |place: Place| Latency {
-        id: format!("P8/{}/{}", place.name(), case.name),
-        title: format!("{}, {}", place.title(), case.name),
-        how: how.clone(),
-        series: labels.iter().zip(&answers).map(|(l, a)| series(l, place, a)).collect(),
-    };
-    let (latency, residence) = (distribution(Place::Rings), distribution(Place::Worker));
+    let [latency, residence] = measured.distributions("P8", case.name, &how);
     Ok(Seen { comparisons, latency, residence })
+}
+
+impl Measured {
+    /// At the rings and in the worker.
+    fn distributions(&self, id: &str, name: &str, how: &str) -> [Latency; 2] {
+        let labels = ["shadow on", "shadow off"];
+        [Place::Rings, Place::Worker].map(|place| Latency {
+            id: format!("{id}/{}/{name}", place.name()),
+            title: format!("{}, {name}", place.title()),
+            how: how.to_owned(),
+            series: labels.iter().zip(&self.answers).map(|(l, a)| series(l, place, a)).collect(),
+        })
+    }
 }
 
 /// Between which two points.
@@ -137,7 +203,7 @@ fn at(answer: &Answer, place: Place, percentile: f64) -> f64 {
 }
 
 fn comparison(
-    case: Case,
+    case: Case<'_>,
     place: Place,
     percentile: f64,
     plan: &Plan,
@@ -185,6 +251,7 @@ fn series(label: &str, place: Place, answers: &[Answer]) -> LatencySeries {
         label: label.into(),
         count: answers.iter().map(|a| a.outcome.received).sum(),
         lost: answers.iter().map(|a| a.outcome.lost()).sum(),
+        late: answers.iter().map(|a| a.outcome.late).sum(),
         percentiles: percentiles.into_iter().flatten().collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! `umbra-bench`: umbra against its peers, side by side on this machine.
 
+mod args;
 mod consumer;
 mod cores;
 mod dut;
@@ -9,8 +10,10 @@ mod goals;
 mod guest;
 mod hugepages;
 mod latency;
+mod machine;
 mod mirror;
 mod peers;
+mod ports;
 mod preflight;
 mod protocol;
 mod report;
@@ -52,8 +55,12 @@ enum Command {
     Page(goals::PageArgs),
     /// The mirror ring against memcpy, rte_ring, rtrb and crossbeam: P3 and P6
     Ring(ring::RingArgs),
-    /// RFC 2544 throughput: the highest rates without loss and with 0.5 %
+    /// RFC 2544 throughput, of umbra or of what is between two ports: the highest rates without loss and with 0.5 %
     Rfc2544(rfc2544::Rfc2544Args),
+    /// Forwarding by one core against dpdk-testpmd, on one rig or on two ports
+    Forward(forward::ForwardArgs),
+    /// Latency of one setting against the shadow off
+    Latency(latency::LatencyArgs),
     /// Prints what the machine is like
     Preflight,
     /// What sampling and copying cost the worker, on one rig
@@ -69,13 +76,23 @@ enum Command {
     Dut,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    // The whole chain on one line: where it happened is in the words, not in a backtrace.
+    run().unwrap_or_else(|why| {
+        eprintln!("umbra-bench: {why:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Goals(args) => goals::goals(&args)?,
         Command::Page(args) => goals::page(&args)?,
         Command::Ring(args) => ring::main(&args)?,
         Command::Rfc2544(args) => rfc2544::main(&args)?,
+        Command::Forward(args) => forward::main(&args)?,
+        Command::Latency(args) => latency::main(&args)?,
         Command::Preflight => println!("{}", serde_json::to_string_pretty(&preflight::look())?),
         Command::Sampling(args) => sampling::main(&args)?,
         Command::Peer(args) => peers::main(&args)?,

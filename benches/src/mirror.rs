@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::peers::dumpcap::{DumpcapOptions, DumpcapRig, cycles_per_delivered};
 use crate::peers::ovs::{OvsOptions, OvsRig, cycles_added};
 use crate::peers::write_flows;
-use crate::protocol::{About, Contender, Yield, compare};
+use crate::protocol::{About, Contender, compare};
 use crate::results::{Better, Comparison, Protocol};
 use crate::rig::Rig;
 use crate::session::{self, Consumer, Dut, Memory, Plan, Setting, Window};
@@ -83,7 +83,7 @@ pub(crate) fn p4(paced: bool, protocol: &Protocol, memory: Memory) -> Result<Com
     let comparison = compare(
         protocol,
         about,
-        Yield::Ratio(Better::Lower),
+        Better::Lower,
         Contender {
             label: "umbra at 100 %, flat out".into(),
             config: serde_json::to_value(&plan)?,
@@ -105,7 +105,7 @@ pub(crate) fn p4(paced: bool, protocol: &Protocol, memory: Memory) -> Result<Com
         },
         true,
     )?;
-    let mut rig = rig.into_inner();
+    let rig = rig.into_inner();
     rig.resume()?;
     rig.finish()?;
     Ok(comparison)
@@ -132,7 +132,7 @@ pub(crate) fn p5(protocol: &Protocol, memory: Memory) -> Result<Comparison> {
     let comparison = compare(
         protocol,
         about,
-        Yield::Ratio(Better::Higher),
+        Better::Higher,
         Contender {
             label: "Open vSwitch with DPDK, mirror on".into(),
             config: serde_json::json!({ "pcap": options.pcap, "core": options.core }),

@@ -37,30 +37,6 @@ impl Protocol {
     }
 }
 
-/// What a pair yields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Yield {
-    /// A ÷ B.
-    Ratio(Better),
-    /// A − B.
-    Difference(Better),
-}
-
-impl Yield {
-    fn of(self, a: f64, b: f64) -> f64 {
-        match self {
-            Yield::Ratio(_) => a / b,
-            Yield::Difference(_) => a - b,
-        }
-    }
-
-    fn better(self) -> Better {
-        match self {
-            Yield::Ratio(better) | Yield::Difference(better) => better,
-        }
-    }
-}
-
 /// One of two things compared: what it is, and a run of it.
 pub(crate) struct Contender<'a> {
     pub(crate) label: String,
@@ -81,11 +57,11 @@ pub(crate) struct About<'a> {
     pub(crate) unit: &'a str,
 }
 
-/// Measures `pairs` pairs, and `b` against itself as often for the resolution if `with_twin`.
+/// Measures `pairs` pairs of A ÷ B, and `b` against itself as often for the resolution if `with_twin`.
 pub(crate) fn compare<'c>(
     protocol: &Protocol,
     about: About<'_>,
-    yields: Yield,
+    better: Better,
     mut a: Contender<'c>,
     mut b: Contender<'c>,
     with_twin: bool,
@@ -110,14 +86,13 @@ pub(crate) fn compare<'c>(
             of_a[pair],
             of_b[pair],
             a.unit,
-            yields.of(of_a[pair], of_b[pair]),
+            of_a[pair] / of_b[pair],
         );
     }
-    let combine = |a: &[f64], b: &[f64]| -> Vec<f64> {
-        a.iter().zip(b).map(|(a, b)| yields.of(*a, *b)).collect()
-    };
-    let values = combine(&of_a, &of_b);
-    let resolution = with_twin.then(|| estimate(&combine(&of_twin, &of_b)));
+    let ratios =
+        |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a / b).collect() };
+    let values = ratios(&of_a, &of_b);
+    let resolution = with_twin.then(|| estimate(&ratios(&of_twin, &of_b)));
     let side = |of: Contender<'_>, samples: Vec<f64>| Side {
         label: of.label,
         config: of.config,
@@ -131,7 +106,7 @@ pub(crate) fn compare<'c>(
         title: about.title,
         command: about.command,
         unit: about.unit.into(),
-        better: yields.better(),
+        better,
         a: side(a, of_a),
         b: side(b, of_b),
         estimate: estimate(&values),
@@ -169,7 +144,7 @@ mod tests {
             unit: "ratio of Mpps",
         };
         let (a, b) = (contender("a", 3.0), contender("b", 2.0));
-        let c = compare(&protocol, about, Yield::Ratio(Better::Higher), a, b, true).unwrap();
+        let c = compare(&protocol, about, Better::Higher, a, b, true).unwrap();
         assert_eq!(order.into_inner(), "abbbbaabb");
         assert_eq!(c.values, [1.5; 3]);
         assert_eq!(c.resolution.unwrap().median, 1.0);

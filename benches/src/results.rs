@@ -279,6 +279,9 @@ pub(crate) struct LatencySeries {
     pub(crate) count: u64,
     /// Frames offered that did not come back.
     pub(crate) lost: u64,
+    /// Frames that the generator sent late by its own fault.
+    #[serde(default)]
+    pub(crate) late: u64,
     /// Percentile (0 to 100) and nanoseconds, rising.
     pub(crate) percentiles: Vec<(f64, u64)>,
 }

@@ -6,12 +6,15 @@
 //! | R2 | two `net_null` | allocates and frees an mbuf; with `copy` also fills it | zeros |
 //! | R3 | two `net_pcap`, `infinite_rx` | allocates and fills an mbuf from a preloaded capture, as a NIC does by DMA | those of a capture |
 //! | R4 | two `net_vhost`, a guest on virtio-user | copies into and out of the guest's memory | go round through the guest |
-//! | ports | two ports by PCI address | a NIC | a tester's |
+//! | ports | two ports by PCI address, or vdevs with their arguments | a NIC's or the vdev's | a tester's |
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::ports;
 
 /// What stands around the worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,22 +34,11 @@ pub(crate) enum Rig {
     Pcap { file: PathBuf },
     /// `vhost0.sock` and `vhost1.sock` below `dir`; umbra makes them.
     Vhost { dir: PathBuf },
-    /// Port names or PCI addresses, as DPDK knows them.
+    /// As [`ports::parse`] takes them: PCI addresses, or vdevs with their arguments.
     Ports { a: String, b: String },
 }
 
 impl Rig {
-    /// Its number in the list above.
-    pub(crate) fn number(&self) -> &'static str {
-        match self {
-            Rig::RingVdev { .. } | Rig::Ring { .. } | Rig::Line { .. } => "R1",
-            Rig::Null { .. } => "R2",
-            Rig::Pcap { .. } => "R3",
-            Rig::Vhost { .. } => "R4",
-            Rig::Ports { .. } => "ports",
-        }
-    }
-
     /// EAL arguments that make the devices of a wire.
     pub(crate) fn devices(&self, wire: u16) -> Vec<String> {
         let ports = [2 * wire, 2 * wire + 1];
@@ -65,13 +57,18 @@ impl Rig {
             Rig::Vhost { dir } => {
                 vdevs(&|i| format!("net_vhost{i},iface={}/vhost{i}.sock", dir.display()))
             }
-            Rig::Ports { a, b } => [a, b].iter().map(|p| format!("--allow={p}")).collect(),
+            Rig::Ports { a, b } => [a, b].iter().map(|port| ports::eal_argument(port)).collect(),
         }
     }
 
     /// Whether EAL may look for PCI devices.
     pub(crate) fn wants_pci(&self) -> bool {
-        matches!(self, Rig::Ports { .. })
+        matches!(self, Rig::Ports { a, b } if ports::is_pci(a) || ports::is_pci(b))
+    }
+
+    /// Whether all memory must be one file: virtio-user hands it to the other side as a few descriptors.
+    pub(crate) fn shares_memory(&self) -> bool {
+        matches!(self, Rig::Ports { a, b } if [a, b].iter().any(|p| ports::shares_memory(p)))
     }
 
     /// Names of a wire's two ports, where EAL makes them.
@@ -85,7 +82,7 @@ impl Rig {
             Rig::Null { .. } => vdev("net_null"),
             Rig::Pcap { .. } => vdev("net_pcap"),
             Rig::Vhost { .. } => vdev("net_vhost"),
-            Rig::Ports { a, b } => Some([a.clone(), b.clone()]),
+            Rig::Ports { a, b } => Some([a, b].map(|port| ports::name(port).to_owned())),
         }
     }
 
@@ -104,6 +101,20 @@ impl Rig {
             // Each rx queue keeps the whole capture in mbufs of the pool.
             Rig::Pcap { .. } => capture_frames * 2,
             _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Rig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rig::RingVdev { .. } | Rig::Ring { .. } => f.write_str("R1 ring"),
+            Rig::Line { .. } => f.write_str("R1 ring, tester in the process"),
+            Rig::Null { copy: false, .. } => f.write_str("R2 null"),
+            Rig::Null { copy: true, .. } => f.write_str("R2 null-copy"),
+            Rig::Pcap { .. } => f.write_str("R3 pcap"),
+            Rig::Vhost { .. } => f.write_str("R4 virtio"),
+            Rig::Ports { a, b } => write!(f, "ports {a} and {b}"),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! `umbra-bench sampling`: what the sampler and the copies cost the worker, setting by setting, on one
 //! rig, against the shadow off.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 
+use crate::args;
+use crate::machine::MachineArgs;
 use crate::rig::{Rig, RigKind};
-use crate::session::{Consumer, Dut, Memory, Plan, Report, Setting};
+use crate::session::{Consumer, Dut, Plan, Report, Setting};
 use crate::stats::{estimate, median};
 use crate::traffic::{Sizes, Traffic, write_capture};
 
@@ -13,52 +15,54 @@ use crate::traffic::{Sizes, Traffic, write_capture};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SamplingArgs {
     /// ring, null, null-copy or pcap
-    #[arg(long, default_value = "ring")]
+    #[arg(long, value_name = "RIG", default_value = "ring")]
     rig: RigKind,
     /// Distinct frames; those of R1 go round in each direction
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, value_name = "N", default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(1..=65_536))]
     frames: u32,
     /// Flows that the frames belong to; without it, as many as there are frames
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     flows: Option<u32>,
     /// Bytes of a frame without FCS, or imix
-    #[arg(long, default_value = "64")]
+    #[arg(long, value_name = "BYTES", default_value = "64")]
     size: Sizes,
     /// Percentages
-    #[arg(long, value_delimiter = ',', default_value = "0,1")]
+    #[arg(long, value_name = "PERCENT,…", value_delimiter = ',', default_value = "0,1",
+        value_parser = args::percentage)]
     percentages: Vec<f64>,
-    /// Modes: packet, flow, host
-    #[arg(long, value_delimiter = ',', default_value = "packet,flow")]
+    /// How frames are selected
+    #[arg(long, value_name = "MODE,…", value_delimiter = ',', default_value = "packet,flow",
+        value_parser = ["flow", "host", "packet"])]
     select: Vec<String>,
-    /// take, spin or frozen
-    #[arg(long, default_value = "take")]
+    /// What the other end of the mirror ring does
+    #[arg(long, value_name = "HOW", default_value = "take", value_parser = ["take", "spin", "frozen"])]
     consumer: String,
     /// Mbufs carry a hash as a NIC would set it
     #[arg(long)]
     nic_hash: bool,
-    /// MiB of huge pages; 0: small pages
-    #[arg(long, default_value_t = 1024)]
-    huge_mib: u32,
     /// Rounds over all settings
-    #[arg(long, default_value_t = 11)]
+    #[arg(long, value_name = "N", default_value_t = 11)]
     rounds: usize,
     /// Seconds of a window
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, value_name = "SECONDS", default_value = "0.1", value_parser = args::seconds)]
     window: f64,
+    #[command(flatten)]
+    machine: MachineArgs,
 }
 
 /// Measures and prints a table.
 pub(crate) fn main(args: &SamplingArgs) -> Result<()> {
     let traffic = Traffic::Generated { flows: args.flows.unwrap_or(args.frames), sizes: args.size };
     let dir = tempfile::tempdir()?;
-    let size = match args.size {
-        Sizes::Fixed(size) => size,
-        Sizes::Imix => anyhow::bail!("R2 has one size of frames"),
+    let one_size = || match args.size {
+        Sizes::Fixed(size) => Ok(size),
+        Sizes::Imix => Err(anyhow!("--size imix: R2 has one size of frames; legal are 54 to 9014")),
     };
     let rig = match args.rig {
         RigKind::Ring => Rig::Ring { frames: args.frames },
-        RigKind::Null => Rig::Null { size, copy: false },
-        RigKind::NullCopy => Rig::Null { size, copy: true },
+        RigKind::Null => Rig::Null { size: one_size()?, copy: false },
+        RigKind::NullCopy => Rig::Null { size: one_size()?, copy: true },
         RigKind::Pcap => {
             let file = dir.path().join("frames.pcap");
             write_capture(&file, &traffic.frames(args.frames as usize)?)?;
@@ -69,10 +73,8 @@ pub(crate) fn main(args: &SamplingArgs) -> Result<()> {
     let mut dut = Dut::new(rig, traffic);
     dut.frames = args.frames;
     dut.nic_hash = args.nic_hash;
-    dut.memory = match args.huge_mib {
-        0 => Memory::Small(1024),
-        mib => Memory::Huge(mib),
-    };
+    let reserved = args.machine.reserve();
+    dut.memory = reserved.memory;
     let consumer = match args.consumer.as_str() {
         "take" => Consumer::Take,
         "spin" => Consumer::Spin,
@@ -89,7 +91,7 @@ pub(crate) fn main(args: &SamplingArgs) -> Result<()> {
         settings,
         rounds: args.rounds,
         window_s: args.window,
-        steal_percent_max: 0.5,
+        steal_percent_max: args.machine.steal_percent_max,
         interactive: false,
     };
     let report = crate::session::run(&plan)?;

@@ -41,7 +41,7 @@ pub(crate) struct Dut {
     /// Bytes of a frame that an mbuf holds, where not the usual 2,048.
     pub(crate) data_room: Option<u16>,
     pub(crate) memory: Memory,
-    /// Cores of the workers.
+    /// Cores of the workers; none where the device is somebody else's and only the tester runs.
     pub(crate) cores: Vec<u16>,
     /// Core of consumer, generator and everything else.
     pub(crate) other_core: u16,
@@ -233,6 +233,8 @@ impl Report {
 /// A device under test that is running its plan.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// What the child is, in errors.
+    who: &'static str,
     child: Child,
     /// Kept open for requests.
     stdin: Option<ChildStdin>,
@@ -254,7 +256,8 @@ pub(crate) fn start(plan: &Plan) -> Result<Session> {
     if let Some(stdin) = &mut stdin {
         writeln!(stdin, "{}", serde_json::to_string(plan)?)?;
     }
-    let mut session = Session { child, stdin: None, stdout: None };
+    let who = if plan.dut.cores.is_empty() { "the tester" } else { "the device under test" };
+    let mut session = Session { who, child, stdin: None, stdout: None };
     if plan.interactive {
         session.stdin = stdin;
         session.stdout = session.child.stdout.take().map(BufReader::new);
@@ -278,7 +281,7 @@ impl Session {
             if let Some(stderr) = &mut self.child.stderr {
                 stderr.read_to_string(&mut words)?;
             }
-            bail!("the device under test failed:\n{}", words.trim_end());
+            bail!("{} failed:\n{}", self.who, words.trim_end());
         }
         serde_json::from_str(&line).with_context(|| format!("not an answer: {line}"))
     }
@@ -288,7 +291,7 @@ impl Session {
     /// # Errors
     /// With the last words of the child, or when its ledger does not close.
     pub(crate) fn finish(self) -> Result<Report> {
-        let Session { child, stdin, stdout } = self;
+        let Session { who, child, stdin, stdout } = self;
         // An interactive session ends with its input.
         drop(stdin);
         let output = child.wait_with_output()?;
@@ -298,12 +301,12 @@ impl Session {
         }
         if !output.status.success() {
             bail!(
-                "the device under test failed ({}):\n{}",
+                "{who} failed ({}):\n{}",
                 output.status,
                 String::from_utf8_lossy(&output.stderr).trim_end()
             );
         }
-        let line = text.lines().last().context("the device under test said nothing")?;
+        let line = text.lines().last().with_context(|| format!("{who} said nothing"))?;
         let report: Report =
             serde_json::from_str(line).with_context(|| format!("not a report: {line}"))?;
         if report.residuals != [0, 0] {

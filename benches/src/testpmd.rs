@@ -141,8 +141,3 @@ impl Testpmd {
         }
     }
 }
-
-/// Forwards as `dut` does, for `seconds`: packets received per second.
-pub(crate) fn forward_pps(dut: &Dut, seconds: f64) -> Result<f64> {
-    Testpmd::start(dut)?.pps(seconds)
-}

@@ -73,6 +73,34 @@ impl Traffic {
         Traffic::Generated { flows, sizes: Sizes::Fixed(size) }
     }
 
+    /// How many frames there are of a capture; of generated ones, one per flow.
+    ///
+    /// # Errors
+    /// As [`Traffic::frames`].
+    pub(crate) fn distinct(&self) -> Result<u32> {
+        match self {
+            Traffic::Generated { flows, .. } => Ok(*flows),
+            Traffic::Capture { file } => Ok(u32::try_from(read_capture(file)?.len())?),
+        }
+    }
+
+    /// Bytes of the longest frame.
+    ///
+    /// # Errors
+    /// As [`Traffic::frames`].
+    pub(crate) fn longest(&self) -> Result<u16> {
+        match self {
+            Traffic::Generated { sizes: Sizes::Fixed(size), .. } => Ok(*size),
+            Traffic::Generated { sizes: Sizes::Imix, .. } => Ok(IMIX[2].0),
+            Traffic::Capture { file } => {
+                let longest = read_capture(file)?.iter().map(Vec::len).max().unwrap_or(0);
+                u16::try_from(longest).ok().filter(|&l| l <= LONGEST).with_context(|| {
+                    format!("{file:?} holds a frame of {longest} bytes; {LONGEST} are legal")
+                })
+            }
+        }
+    }
+
     /// `count` frames.
     ///
     /// # Errors

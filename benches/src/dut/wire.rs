@@ -16,7 +16,7 @@ use umbra_forward::wiring::{WireSpec, WiringOptions, WorkerLanes};
 use umbra_tap::{BurstOrigin, Direction};
 use umbra_wire::{KeyOptions, SymmetricHash};
 
-use crate::generator::RingLine;
+use crate::generator::{Outer, RingLine};
 use crate::rig::Rig;
 use crate::session::Dut;
 
@@ -29,7 +29,8 @@ pub(crate) struct WiredUp {
     pub(crate) workers: Vec<WorkerLanes>,
     pub(crate) pool: Mempool,
     /// The outer ends, where they are in this process.
-    pub(crate) line: Option<RingLine>,
+    pub(crate) line: Option<Outer>,
+    /// Ports; dropped last.
     pub(crate) keep: Keep,
 }
 
@@ -108,7 +109,8 @@ fn by_hand(eal: &Eal, dut: &Dut) -> Result<WiredUp> {
                 .map(|name| ring(name, *slots))
                 .into_iter()
                 .collect::<Result<Vec<_>, _>>()?;
-            line = Some(RingLine { to_device: rings[0].clone(), from_device: rings[1].clone() });
+            let (to_device, from_device) = (rings[0].clone(), rings[1].clone());
+            line = Some(Outer::Rings(RingLine { to_device, from_device }));
             vec![
                 eth_from_rings(eal, "a", &rings[0..1], &rings[3..4], NumaNode::Any)?,
                 eth_from_rings(eal, "b", &rings[2..3], &rings[1..2], NumaNode::Any)?,

@@ -72,6 +72,7 @@ fn latency() -> Latency {
         label: label.to_owned(),
         count: 1_000_000,
         lost: 0,
+        late: 0,
         percentiles: [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999, 100.0]
             .into_iter()
             .map(|p: f64| (p, (scale * (1.0 + 0.6 * -(1.0 - p / 100.0).max(5e-7).ln())) as u64))
@@ -132,6 +133,7 @@ pub(crate) fn results() -> Results {
             tsc_hz: 2_100_000_000,
             cpu: "Example CPU".to_owned(),
             cores: 2,
+            core_round_trip_cycles: 180.0,
             both_cores_slowdown: 1.02,
             steal_percent: 0.1,
         },

@@ -160,6 +160,7 @@ mod tests {
             label: String::new(),
             count: 9,
             lost: 0,
+            late: 0,
             percentiles: vec![(50.0, 10), (99.01, 20), (100.0, 30)],
         };
         assert_eq!(at_percentile(&series, 50.0), Some(10));
