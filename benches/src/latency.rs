@@ -26,12 +26,15 @@ pub(crate) struct Case<'a> {
     pub(crate) name: &'a str,
     pub(crate) size: u16,
     pub(crate) percentage: f64,
+    /// flow, host or packet.
+    pub(crate) select: &'a str,
 }
 
-/// The goal's: 10 % of short frames; all of long ones.
-pub(crate) const CASES: [Case<'_>; 2] = [
-    Case { name: "10 % of 64 B", size: 64, percentage: 10.0 },
-    Case { name: "100 % of 1500 B", size: 1500, percentage: 100.0 },
+/// The goal's: 10 % of short frames, by either mode; all of long ones.
+pub(crate) const CASES: [Case<'_>; 3] = [
+    Case { name: "10 % of 64 B, packet mode", size: 64, percentage: 10.0, select: "packet" },
+    Case { name: "10 % of 64 B, flow mode", size: 64, percentage: 10.0, select: "flow" },
+    Case { name: "100 % of 1500 B", size: 1500, percentage: 100.0, select: "flow" },
 ];
 
 /// How much of the traffic is sent.
@@ -94,7 +97,7 @@ struct Measured {
 fn measure(case: Case<'_>, load: Load, protocol: &Protocol, memory: Memory) -> Result<Measured> {
     let mut dut = device(case.size, 256, memory);
     dut.timed = true;
-    let on = Setting::on(case.percentage, "flow");
+    let on = Setting::on(case.percentage, case.select);
     let plan = Plan {
         dut,
         settings: vec![on, Setting::off(), Setting::off()],

@@ -22,9 +22,12 @@ pub(crate) struct LatencyArgs {
     /// Bytes of a frame without FCS
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = args::frame_size)]
     size: u16,
-    /// Sampled percentage, flow mode
+    /// Sampled percentage
     #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = args::percentage)]
     percentage: f64,
+    /// flow, host or packet
+    #[arg(long, default_value = "flow", value_parser = ["flow", "host", "packet"])]
+    select: String,
     /// Packets per second that are sent
     #[arg(long, value_name = "PPS", value_parser = args::rate, conflicts_with = "load")]
     rate: Option<f64>,
@@ -48,7 +51,8 @@ pub(crate) fn main(args: &LatencyArgs) -> Result<()> {
     let mut results = Results::new(preflight::look(), protocol.clone());
     let load = args.rate.map_or(Load::Percent(args.load), Load::Pps);
     let name = format!("{} % of {} B", args.percentage, args.size);
-    let case = Case { name: &name, size: args.size, percentage: args.percentage };
+    let case =
+        Case { name: &name, size: args.size, percentage: args.percentage, select: &args.select };
     let measured = measure(case, load, &protocol, reserved.memory)?;
     let rate = measured.rate_pps / 1e6;
     let how = match load {
