@@ -113,6 +113,11 @@ pub(crate) fn throughput(
             found.foreign
         ));
     }
+    if found.ndr.low >= found.most {
+        notes.push(format!(
+            "{id}: all that the tester could send came through; the device may do more"
+        ));
+    }
     let throughput = Throughput {
         id: id.into(),
         title: title.into(),

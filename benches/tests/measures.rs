@@ -33,7 +33,6 @@ fn sampling_on_the_ring_and_the_null_rig_mirrors_what_it_should() {
         let labels: Vec<&str> = rows.iter().map(|row| row[0].as_str()).collect();
         assert_eq!(labels, ["shadow off", "0 %, flow mode", "100 %, flow mode"]);
         let mirrored = |row: usize| rows[row][6].trim_end_matches(" %").parse::<f64>().unwrap();
-        // The frames of the null rig are zeros and no flow's, but they are frames.
         assert_eq!((mirrored(0), mirrored(1)), (0.0, 0.0), "{table}");
         assert!(mirrored(2) > 0.0, "{table}");
         assert!(rows.iter().all(|row| row[5].parse::<f64>().unwrap() >= 1.0), "{table}");

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use common::{has_testpmd, measured, results, rows, umbra_bench};
 
-/// A dpdk-testpmd that forwards between two vhost ports; ended when dropped.
+/// A dpdk-testpmd with two vhost ports, which forwards between them if told to; ended when dropped.
 struct Device(Child);
 
 impl Device {
-    fn start(dir: &Path) -> Device {
+    fn start(dir: &Path, forwarding: bool) -> Device {
         let vhost = |i: u8| format!("--vdev=net_vhost{i},iface={}", socket(dir, i));
         let prefix = format!("--file-prefix=umbra-test-{}", std::process::id());
         let mut args = vec!["--lcores=100@0,1@1", "--main-lcore=100", "--no-pci", "--no-telemetry"];
@@ -35,7 +35,9 @@ impl Device {
             .stderr(Stdio::null())
             .spawn()
             .expect("dpdk-testpmd starts");
-        child.stdin.as_mut().expect("its stdin").write_all(b"start\n").expect("it listens");
+        if forwarding {
+            child.stdin.as_mut().expect("its stdin").write_all(b"start\n").expect("it listens");
+        }
         let device = Device(child);
         let end = Instant::now() + Duration::from_secs(20);
         while (0..2).any(|i| !Path::new(&socket(dir, i)).exists()) {
@@ -57,6 +59,11 @@ fn socket(dir: &Path, port: u8) -> String {
     dir.join(format!("{port}.sock")).display().to_string()
 }
 
+/// The tester's ports to the device's sockets.
+fn virtio_user(dir: &Path) -> [String; 2] {
+    [0, 1].map(|i| format!("net_virtio_user{i},path={},queue_size=1024", socket(dir, i)))
+}
+
 /// A search as short as can be.
 const QUICK: [&str; 6] = ["rfc2544", "--quick", "--seconds", "0.05", "--width-percent", "30"];
 
@@ -66,9 +73,8 @@ fn a_device_between_two_virtio_ports_is_searched() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let device = Device::start(dir.path());
-    let ports = [0, 1]
-        .map(|i| format!("net_virtio_user{i},path={},queue_size=1024", socket(dir.path(), i)));
+    let device = Device::start(dir.path(), true);
+    let ports = virtio_user(dir.path());
     let json = dir.path().join("ports.json");
     let ends = ["--ports", &ports[0], &ports[1], "--json", json.to_str().unwrap()];
     let table = measured(&[&QUICK[..], &ends].concat());
@@ -79,6 +85,24 @@ fn a_device_between_two_virtio_ports_is_searched() {
     for trial in found["trials"].as_array().unwrap() {
         assert!(trial[1].as_u64().unwrap() > 0, "{trial}");
     }
+}
+
+#[test]
+fn what_the_testers_own_full_queue_refuses_was_not_offered() {
+    if !has_testpmd() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let _device = Device::start(dir.path(), false);
+    let ports = virtio_user(dir.path());
+    let ends = ["--huge-mib", "0", "--ports", &ports[0], &ports[1]];
+    let output = umbra_bench(&[&QUICK[..], &ends].concat());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    // The device takes nothing: as much is offered as the queue holds, however long the trial.
+    let (before, _) = error.split_once(" frames were sent and none came back").expect(&error);
+    let sent: u32 = before.rsplit(' ').next().unwrap().parse().expect(&error);
+    assert!((1..=1024).contains(&sent), "{error}");
 }
 
 #[test]

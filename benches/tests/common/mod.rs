@@ -68,7 +68,8 @@ pub(crate) fn results(path: &Path) -> serde_json::Value {
 /// Whether there is a dpdk-testpmd. A machine of the CI must have it.
 #[allow(dead_code, reason = "not every test needs the peer")]
 pub(crate) fn has_testpmd() -> bool {
-    let found = Command::new("sh").args(["-c", "command -v dpdk-testpmd stdbuf"]).output();
+    let found =
+        Command::new("sh").args(["-c", "command -v dpdk-testpmd && command -v stdbuf"]).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
         assert!(
