@@ -57,7 +57,7 @@ mod stage;
 mod tests;
 
 pub use consumer::{Consumer, Records, RingBatch};
-pub use producer::{Producer, Slot};
+pub use producer::{Producer, Run, Slot};
 
 use crate::primitive::Arc;
 use memory::Memory;

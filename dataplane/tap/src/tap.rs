@@ -208,7 +208,62 @@ struct InstanceSlot {
     dirty: bool,
 }
 
+/// What the selection has computed of the burst's frames.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    hashes: &'a [u64; MAX_BURST],
+    shards: &'a [u64; MAX_BURST],
+}
+
 impl InstanceSlot {
+    /// [`offer`](Self::offer) for all of a burst's selected frames: the places where the next record goes stay
+    /// in registers from one to the next.
+    #[inline(always)]
+    fn offer_all<B: TapBatch>(
+        &mut self,
+        frames: &B,
+        selected: u64,
+        snaplen: u32,
+        head_of: impl Fn(usize, &B::Frame<'_>) -> RecordHead,
+        pending: &mut Vec<Pending>,
+    ) {
+        let Some(producer) = self.producer.as_mut() else {
+            let count = u64::from(selected.count_ones());
+            self.counters.offered += count;
+            self.counters.no_instance += count;
+            return;
+        };
+        let mut counted = TapCounters::default();
+        let mut rest = selected;
+        let mut run = producer.begin_run();
+        while rest != 0 {
+            let i = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let frame = frames.frame(i);
+            let head = head_of(i, &frame);
+            let frame_len = frame.frame_len();
+            let pushed = match run.push(head, snaplen, frame.head()) {
+                Some(record) => Ok(record),
+                None => run.push_slowly(head, snaplen, frame.segments()),
+            };
+            match pushed {
+                Ok(slot) => {
+                    counted.enqueued += 1;
+                    counted.enqueued_bytes += u64::from(frame_len.min(snaplen));
+                    counted.truncated += u64::from(frame_len > snaplen);
+                    #[expect(clippy::cast_possible_truncation, reason = "below MAX_BURST")]
+                    pending.push(Pending { slot, instance: 0, frame: i as u8 });
+                }
+                Err(PushError::Full) => counted.ring_full += 1,
+                Err(PushError::Oversize) => counted.oversize += 1,
+            }
+        }
+        drop(run);
+        counted.offered = u64::from(selected.count_ones());
+        self.dirty |= counted.enqueued != 0;
+        self.counters += counted;
+    }
+
     #[inline(always)]
     fn offer<F: TapFrame>(
         &mut self,
@@ -414,8 +469,8 @@ impl Tap {
         if selected.count_ones() > HASHED_TOGETHER {
             let all = hasher.select(frames, FlowThreshold::ALL, &mut self.hashes);
             debug_assert_eq!(all & selected, selected);
-            self.copy(origin, now_ns(), frames, selection, |tap, i, _| {
-                (tap.hashes[i], tap.hashes[i])
+            self.copy(origin, now_ns(), frames, selection, |known, i, _| {
+                (known.hashes[i], known.hashes[i])
             });
         } else if selected != 0 {
             // Hashed where it is copied: no loop of its own, whose end would be mispredicted.
@@ -438,8 +493,8 @@ impl Tap {
         let selected = hasher.select(frames, self.flow, &mut self.hashes);
         let selection = Selection { selected, escalated: 0 };
         if selected != 0 {
-            self.copy(origin, now_ns(), frames, selection, |tap, i, _| {
-                (tap.hashes[i], tap.hashes[i])
+            self.copy(origin, now_ns(), frames, selection, |known, i, _| {
+                (known.hashes[i], known.hashes[i])
             });
         }
         selection
@@ -457,8 +512,8 @@ impl Tap {
         let selection = self.select_by_subject(frames, hasher);
         if selection.selected != 0 {
             let by_host = self.settings.select == Select::Host;
-            self.copy(origin, now_ns(), frames, selection, |tap, i, _| {
-                (tap.hashes[i], if by_host { tap.shards[i] } else { tap.hashes[i] })
+            self.copy(origin, now_ns(), frames, selection, |known, i, _| {
+                (known.hashes[i], if by_host { known.shards[i] } else { known.hashes[i] })
             });
         }
         selection
@@ -505,7 +560,7 @@ impl Tap {
         timestamp_ns: u64,
         frames: &B,
         selection: Selection,
-        hash_of: impl Fn(&Self, usize, &B::Frame<'_>) -> (u64, u64),
+        hash_of: impl Fn(Known<'_>, usize, &B::Frame<'_>) -> (u64, u64),
     ) {
         let count = self.instances.len();
         let snaplen = self.settings.snaplen;
@@ -521,17 +576,27 @@ impl Tap {
             escalated: false,
             epoch: self.settings.epoch,
         });
+        let known = Known { hashes: &self.hashes, shards: &self.shards };
+        if let [only] = self.instances.as_mut_slice() {
+            // One instance gets all, whichever way they are distributed.
+            let head_of = |i: usize, frame: &B::Frame<'_>| {
+                let (hash, _) = hash_of(known, i, frame);
+                let escalated = selection.escalated >> i & 1 == 1;
+                burst.with(frame.frame_len(), hash, frame.checksums(), escalated)
+            };
+            only.offer_all(frames, selection.selected, snaplen, head_of, &mut self.pending);
+            return;
+        }
         let mut rest = selection.selected;
         while rest != 0 {
             let i = rest.trailing_zeros() as usize;
             rest &= rest - 1;
             let frame = frames.frame(i);
-            let (hash, key) = hash_of(self, i, &frame);
+            let (hash, key) = hash_of(known, i, &frame);
             let escalated = selection.escalated >> i & 1 == 1;
             let frame_len = frame.frame_len();
             let head = burst.with(frame_len, hash, frame.checksums(), escalated);
             let targets = match self.settings.distribute {
-                Distribute::Shard if count == 1 => 0..1,
                 Distribute::Shard => {
                     let instance = shard(key, count);
                     instance..instance + 1

@@ -26,6 +26,91 @@ struct Place {
     at: usize,
 }
 
+/// Records pushed one after another: where the next one goes is kept here and not in the producer, whose
+/// fields the compiler must take for changed by every write into the stage. Given back on drop.
+#[derive(Debug)]
+pub struct Run<'p> {
+    producer: &'p mut Producer,
+    /// The producer's head.
+    head: u64,
+    /// The stage's length.
+    at: usize,
+    /// How far both may go without another look.
+    limit: u64,
+    stage_limit: usize,
+    records: u64,
+    context: Context,
+}
+
+impl Run<'_> {
+    /// Pushes a frame that lies in one piece and is small, while context and room are as they were for the
+    /// one before; `None` where that is not so, and nothing has happened.
+    #[inline(always)]
+    pub fn push(&mut self, record: RecordHead, snaplen: u32, frame: &[u8]) -> Option<Slot> {
+        let wanted = record.frame_len.min(snaplen) as usize;
+        let frame = frame.get(..wanted)?;
+        let len = record_len(wanted);
+        let (head, at) = (self.head, self.at);
+        if wanted >= DIRECT_LEN
+            || record.frame_len > MAX_FRAME_LEN
+            || record.context != self.context
+            || head + len as u64 > self.limit
+            || at + len > self.stage_limit
+        {
+            return None;
+        }
+        self.producer.stage.write_bytes(at + HEADER_LEN, frame);
+        self.producer.stage.write_words(at, record.encode(wanted, self.producer.presumed));
+        self.head = head + len as u64;
+        self.at = at + len;
+        self.records += 1;
+        #[expect(clippy::cast_possible_truncation, reason = "below STAGE_LEN")]
+        Some(Slot { position: head, at: at as u32 })
+    }
+
+    /// [`Producer::push_headed`] in the middle of a run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::push`].
+    #[inline(never)]
+    pub fn push_slowly<'s>(
+        &mut self,
+        record: RecordHead,
+        snaplen: u32,
+        segments: impl Iterator<Item = &'s [u8]>,
+    ) -> Result<Slot, PushError> {
+        self.give_back();
+        let pushed = self.producer.push_headed(record, snaplen, segments);
+        self.take();
+        pushed
+    }
+
+    #[inline(always)]
+    fn take(&mut self) {
+        self.head = self.producer.head;
+        self.at = self.producer.stage.len();
+        self.limit = self.producer.limit;
+        self.stage_limit = self.producer.stage.limit();
+        self.context = self.producer.context;
+        self.records = 0;
+    }
+
+    #[inline(always)]
+    fn give_back(&mut self) {
+        self.producer.head = self.head;
+        self.producer.stage.set_len(self.at);
+        self.producer.pushed_records += self.records;
+    }
+}
+
+impl Drop for Run<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
 /// From here on a frame's whole lines do not go by way of the stage.
 const DIRECT_LEN: usize = 256;
 
@@ -105,6 +190,22 @@ impl Producer {
     /// [`set_verdict`](Self::set_verdict) says otherwise; at first [`Verdict::Pending`].
     pub fn presume(&mut self, verdict: Verdict) {
         self.presumed = verdict;
+    }
+
+    /// Begins to push several records.
+    #[inline(always)]
+    pub fn begin_run(&mut self) -> Run<'_> {
+        let mut run = Run {
+            head: 0,
+            at: 0,
+            limit: 0,
+            stage_limit: 0,
+            records: 0,
+            context: self.context,
+            producer: self,
+        };
+        run.take();
+        run
     }
 
     /// Copies a frame in, cut at `snaplen` and at `head.frame_len`; the consumer sees it after

@@ -55,6 +55,12 @@ impl Stage {
         self.len
     }
 
+    /// Up to where entries may reach without another look.
+    #[inline(always)]
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         self.run_count == 0
