@@ -177,7 +177,7 @@ pub(crate) fn curves(protocol: &Protocol, memory: Memory) -> Result<Vec<Curve>> 
             settings.extend(percentages.iter().map(|&p| Setting::on(p, mode)));
         }
         let mut plan = plan(dut, taking(settings), protocol);
-        plan.rounds = plan.rounds.min(5);
+        plan.rounds = plan.rounds.min(if protocol.quick { 2 } else { 5 });
         let report = session::run(&plan)?;
         let series = |label: &str, from: usize| Series {
             label: label.into(),

@@ -98,9 +98,9 @@ fn head(page: &mut String, results: &Results) {
         "# Results\n\nMade by `umbra-bench report` from the results of `{command}` (umbra-bench \
          {version}), which started {started} and took {took:.0} s. Every figure on this page is one \
          of that run; edit `benches/notes/`, not this file.\n\nTo reproduce it:\n\n```\n\
-         scripts/setup --test\ncargo build --release -p umbra-bench\ntarget/release/{command}\n\
-         target/release/umbra-bench report RESULTS.json --out DIR\n```\n\n`RESULTS.json` is what the \
-         run wrote; `umbra-bench compare A.json B.json` holds two of them against each other.\n\n",
+         scripts/setup --bench\ncargo build --release -p umbra-bench\ntarget/release/{command}\n```\n\n\
+         `results.json` beside this page is what the run wrote: `umbra-bench report` makes the page of it anew, \
+         `umbra-bench compare A.json B.json` holds two of them against each other.\n\n",
         version = results.version,
         started = figures::utc(results.started_unix_s),
         took = results.took_s,
@@ -113,11 +113,13 @@ fn machine(page: &mut String, results: &Results) {
         page,
         "## The machine\n\n| | |\n|---|---|\n| processor | {} |\n| cores | {} |\n\
          | TSC | {:.3} GHz |\n| slowdown with another core busy | {:.2} × |\n\
+         | a cache line to the other core and back | {:.0} cycles |\n\
          | stolen time before the run | {:.2} % |\n\n",
         figures::cell(&m.cpu),
         m.cores,
         m.tsc_hz as f64 / 1e9,
         m.both_cores_slowdown,
+        m.core_round_trip_cycles,
         m.steal_percent,
     );
 }
