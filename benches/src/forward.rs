@@ -91,6 +91,7 @@ pub(crate) fn p1(
     let dir = tempfile::tempdir()?;
     let mut dut = rig(kind, size, dir.path())?;
     dut.memory = memory;
+    dut.instances = 0;
     let about = About {
         id: format!("P1/{}/{size}", kind.name()),
         goal: Some("P1"),
@@ -108,6 +109,7 @@ pub(crate) fn p1(
 pub(crate) fn on_ports(ports: Rig, protocol: &Protocol, memory: Memory) -> Result<Comparison> {
     let mut dut = Dut::new(ports, Traffic::fixed(1, 64));
     dut.memory = memory;
+    dut.instances = 0;
     dut.descriptors = 1024;
     let about = About {
         id: "forward/ports".into(),
@@ -147,6 +149,7 @@ pub(crate) fn p15(protocol: &Protocol, memory: Memory) -> Result<Comparison> {
     let mut one = Dut::new(Rig::Null { size: 64, copy: false }, Traffic::fixed(1, 64));
     one.wires = 2;
     one.memory = memory;
+    one.instances = 0;
     let mut two = one.clone();
     two.cores = vec![1, 0];
     let seconds = protocol.seconds;

@@ -288,15 +288,24 @@ impl Run {
 
     fn p9(&mut self) -> Result<()> {
         let mut parts = BTreeMap::new();
-        let all: &[u32] = if self.results.protocol.quick {
-            &[1_000, 100_000]
+        let all: &[(u32, bool)] = if self.results.protocol.quick {
+            &[(1_000, false), (100_000, false)]
         } else {
-            &[1_000, 10_000, 100_000, 1_000_000, 10_000_000]
+            &[
+                (1_000, false),
+                (10_000, false),
+                (100_000, false),
+                (1_000_000, false),
+                (10_000_000, false),
+                (1_000, true),
+                (10_000_000, true),
+            ]
         };
-        for &flows in all {
-            let c = within::p9(flows, &self.results.protocol, self.memory)?;
+        for &(flows, on_r1) in all {
+            let c = within::p9(flows, on_r1, &self.results.protocol, self.memory)?;
             let how = format!("umbra-bench goals P9: {}", c.title);
-            parts.insert(format!("{flows} flows"), GoalPart::of(&c, (0.80, 0.92), how));
+            let name = format!("{}, {flows} flows", if on_r1 { "R1" } else { "R3" });
+            parts.insert(name, GoalPart::of(&c, (0.80, 0.92), how));
             self.results.comparisons.push(c);
         }
         let (whole, split) = split::split_flows(1_000_000, 5.0)?;

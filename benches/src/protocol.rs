@@ -17,7 +17,7 @@ impl Protocol {
         if quick {
             Protocol { pairs: 3, seconds: 0.5, window_s: 0.04, steal_percent_max: 0.5, quick }
         } else {
-            Protocol { pairs: 11, seconds: 1.0, window_s: 0.1, steal_percent_max: 0.5, quick }
+            Protocol { pairs: 11, seconds: 0.7, window_s: 0.1, steal_percent_max: 0.5, quick }
         }
     }
 
