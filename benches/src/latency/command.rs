@@ -31,7 +31,7 @@ pub(crate) struct LatencyArgs {
     /// Packets per second that are sent
     #[arg(long, value_name = "PPS", value_parser = args::rate, conflicts_with = "load")]
     rate: Option<f64>,
-    /// Percent of what passes that is sent
+    /// Percent of what passes without loss that is sent
     #[arg(long, value_name = "PERCENT", default_value = "50", value_parser = args::load)]
     load: f64,
     /// Fewer and shorter trials
@@ -57,7 +57,10 @@ pub(crate) fn main(args: &LatencyArgs) -> Result<()> {
     let rate = measured.rate_pps / 1e6;
     let how = match load {
         Load::Percent(load) => {
-            format!("open loop, {rate:.3} Mpps of {} B, {load} % of what passes", args.size)
+            format!(
+                "open loop, {rate:.3} Mpps of {} B, {load} % of what passes without loss",
+                args.size
+            )
         }
         Load::Pps(_) => format!("open loop, {rate:.3} Mpps of {} B", args.size),
     };
