@@ -12,8 +12,8 @@ use common::BURST;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use umbra_forward::hashing::WireHasher;
 use umbra_tap::{
-    BurstOrigin, Consumer, Direction, Distribute, GeometricSkip, GeometricTable, MAX_BURST,
-    MatchSet, Percentage, Select, Tap, TapBatch, TapFrame, TapSettings, ring,
+    BurstOrigin, Consumer, Direction, Distribute, FrameSlices, GeometricSkip, GeometricTable,
+    MAX_BURST, MatchSet, Percentage, Select, Tap, TapSettings, ring,
 };
 use umbra_wire::{KeyOptions, SymmetricHash};
 
@@ -67,9 +67,6 @@ fn threshold(criterion: &mut Criterion) {
     let rss = hashes.map(|hash| (hash >> 32) as u32);
     let mut group = criterion.benchmark_group("threshold");
     group.throughput(Throughput::Elements(BURST as u64));
-    group.bench_function("select_burst", |bencher| {
-        bencher.iter(|| threshold.select_burst(black_box(&hashes), black_box(BURST)));
-    });
     let mut spread = [0; MAX_BURST];
     group.bench_function("select_rss", |bencher| {
         bencher.iter(|| {
@@ -80,50 +77,6 @@ fn threshold(criterion: &mut Criterion) {
         });
     });
     group.finish();
-}
-
-/// Frames of a burst, borrowed.
-struct Frames<'a>(&'a [Vec<u8>]);
-
-#[derive(Clone, Copy)]
-struct FrameRef<'a>(&'a [u8]);
-
-impl TapFrame for FrameRef<'_> {
-    type Segments<'s>
-        = std::iter::Once<&'s [u8]>
-    where
-        Self: 's;
-
-    fn frame_len(&self) -> u32 {
-        self.0.len() as u32
-    }
-
-    fn head(&self) -> &[u8] {
-        self.0
-    }
-
-    fn segments(&self) -> std::iter::Once<&[u8]> {
-        std::iter::once(self.0)
-    }
-}
-
-impl TapBatch for Frames<'_> {
-    type Frame<'a>
-        = FrameRef<'a>
-    where
-        Self: 'a;
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn frame(&self, index: usize) -> FrameRef<'_> {
-        FrameRef(&self.0[index])
-    }
-
-    fn head(&self, index: usize) -> &[u8] {
-        &self.0[index]
-    }
 }
 
 fn tap_of(select: Select, percentage: Percentage) -> (Tap, Consumer) {
@@ -144,7 +97,7 @@ fn tap_of(select: Select, percentage: Percentage) -> (Tap, Consumer) {
 
 fn mirror_and_publish(criterion: &mut Criterion) {
     let frames = common::frames(BURSTS * BURST, 64, common::tcp);
-    let bursts: Vec<_> = frames.chunks(BURST).map(Frames).collect();
+    let bursts: Vec<_> = frames.chunks(BURST).map(FrameSlices).collect();
     let hasher = WireHasher::new(SymmetricHash::new([1, 2, 3, 4]), KeyOptions::default());
     let origin = BurstOrigin { wire: 0, direction: Direction::AtoB };
     let mut group = criterion.benchmark_group("mirror_publish");
@@ -168,7 +121,7 @@ fn mirror_and_publish(criterion: &mut Criterion) {
                             next = (next + 1) % BURSTS;
                             now_ns += 1000;
                             // As in the worker's loop.
-                            if !tap.pass(burst.len()) {
+                            if !tap.pass(burst.0.len()) {
                                 black_box(tap.mirror(origin, || now_ns, burst, &hasher));
                                 tap.publish();
                             }

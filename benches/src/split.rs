@@ -5,56 +5,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use umbra_forward::hashing::WireHasher;
 use umbra_tap::{
-    BurstOrigin, Direction, Distribute, GeometricTable, MatchSet, Percentage, Select, Tap,
-    TapBatch, TapFrame, TapSettings,
+    BurstOrigin, Direction, Distribute, FrameSlices, GeometricTable, MatchSet, Percentage, Select,
+    Tap, TapSettings,
 };
 use umbra_wire::{KeyOptions, SymmetricHash};
 
 use crate::traffic::flow_frame;
-
-/// Frames of a burst, borrowed.
-struct Frames<'a>(&'a [Vec<u8>]);
-
-#[derive(Clone, Copy)]
-struct FrameRef<'a>(&'a [u8]);
-
-impl TapFrame for FrameRef<'_> {
-    type Segments<'s>
-        = std::iter::Once<&'s [u8]>
-    where
-        Self: 's;
-
-    fn frame_len(&self) -> u32 {
-        self.0.len() as u32
-    }
-
-    fn head(&self) -> &[u8] {
-        self.0
-    }
-
-    fn segments(&self) -> std::iter::Once<&[u8]> {
-        std::iter::once(self.0)
-    }
-}
-
-impl TapBatch for Frames<'_> {
-    type Frame<'a>
-        = FrameRef<'a>
-    where
-        Self: 'a;
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn frame(&self, index: usize) -> FrameRef<'_> {
-        FrameRef(&self.0[index])
-    }
-
-    fn head(&self, index: usize) -> &[u8] {
-        &self.0[index]
-    }
-}
 
 /// Sends both directions of `flows` flows through a tap at `percentage`, in flow mode; returns how many
 /// flows were selected whole and how many were split.
@@ -79,7 +35,7 @@ pub(crate) fn split_flows(flows: u32, percentage: f64) -> Result<(u64, u64)> {
         for (back, selected) in selected.iter_mut().enumerate() {
             let frames: Vec<Vec<u8>> =
                 (first..last).map(|flow| flow_frame(flow, 60, back == 1)).collect();
-            *selected = tap.mirror(origin, || 0, &Frames(&frames), &hasher).selected;
+            *selected = tap.mirror(origin, || 0, &FrameSlices(&frames), &hasher).selected;
             tap.publish();
         }
         whole += u64::from((selected[0] & selected[1]).count_ones());

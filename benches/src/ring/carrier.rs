@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 use umbra_tap::{
-    BurstOrigin, Checksum, Consumer, Direction, Distribute, FlowHasher, GeometricTable, MatchSet,
-    Percentage, Producer, RecordMeta, Select, Subject, Tap, TapBatch, TapFrame, TapSettings,
-    Verdict,
+    BurstOrigin, Checksum, Consumer, Direction, Distribute, FlowHasher, FrameSlices,
+    GeometricTable, MatchSet, Percentage, Producer, RecordMeta, Select, Subject, Tap, TapFrame,
+    TapSettings, Verdict,
 };
 
 /// Frames per burst.
@@ -157,47 +157,6 @@ pub(crate) struct TapSender {
     now_ns: u64,
 }
 
-struct TapBurst<'b, 'f>(&'b Burst<'f>);
-struct TapView<'f>(&'f [u8]);
-
-impl TapFrame for TapView<'_> {
-    type Segments<'a>
-        = std::iter::Once<&'a [u8]>
-    where
-        Self: 'a;
-    #[inline]
-    fn frame_len(&self) -> u32 {
-        self.0.len() as u32
-    }
-    #[inline]
-    fn head(&self) -> &[u8] {
-        self.0
-    }
-    #[inline]
-    fn segments(&self) -> Self::Segments<'_> {
-        std::iter::once(self.0)
-    }
-}
-
-impl TapBatch for TapBurst<'_, '_> {
-    type Frame<'a>
-        = TapView<'a>
-    where
-        Self: 'a;
-    #[inline]
-    fn len(&self) -> usize {
-        BURST
-    }
-    #[inline]
-    fn frame(&self, index: usize) -> TapView<'_> {
-        TapView(self.0[index])
-    }
-    #[inline]
-    fn head(&self, index: usize) -> &[u8] {
-        self.0[index]
-    }
-}
-
 /// The hash is P2's; here it costs nothing.
 struct Free;
 
@@ -237,7 +196,7 @@ impl Sender for TapSender {
         self.now_ns += 1000;
         let now = self.now_ns;
         let origin = BurstOrigin { wire: 0, direction: Direction::AtoB };
-        let selection = self.tap.mirror(origin, || now, &TapBurst(burst), &Free);
+        let selection = self.tap.mirror(origin, || now, &FrameSlices(burst.as_slice()), &Free);
         self.tap.resolve(|_| Verdict::Forwarded);
         selection.selected.count_ones() as usize
     }

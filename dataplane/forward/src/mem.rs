@@ -28,6 +28,11 @@ impl MemFrame {
         MemFrame { bytes, ends }
     }
 
+    /// Its first segment.
+    fn head(&self) -> &[u8] {
+        &self.bytes[..self.ends[0]]
+    }
+
     /// The whole frame.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -67,7 +72,7 @@ impl TapFrame for MemFrameRef<'_> {
     }
 
     fn head(&self) -> &[u8] {
-        &self.0.bytes[..self.0.ends[0]]
+        self.0.head()
     }
 
     fn segments(&self) -> MemSegments<'_> {
@@ -93,8 +98,7 @@ impl TapBatch for MemBatch {
     }
 
     fn head(&self, index: usize) -> &[u8] {
-        let frame = &self.frames[index];
-        &frame.bytes[..frame.ends[0]]
+        self.frames[index].head()
     }
 }
 

@@ -33,6 +33,6 @@ pub use ring::{Consumer, Producer, PushError, Records, RingBatch, RingError, Slo
 pub use sampler::{FlowThreshold, GeometricSkip, GeometricTable, Select, shard, spread_rss_hash};
 pub use snapshot::{SnapshotBlock, SnapshotCell};
 pub use tap::{
-    BurstOrigin, Distribute, FlowHasher, MAX_BURST, Selection, Subject, Tap, TapBatch, TapFrame,
-    TapSettings,
+    BurstOrigin, Distribute, FlowHasher, FrameSlice, FrameSlices, MAX_BURST, Selection, Subject,
+    Tap, TapBatch, TapFrame, TapSettings,
 };

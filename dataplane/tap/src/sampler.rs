@@ -107,15 +107,10 @@ impl FlowThreshold {
         (flow_hash >> 32) < self.0
     }
 
-    /// Bit `i` for each of the first `len` hashes that is selected.
-    #[inline]
-    #[must_use]
-    pub fn select_burst(self, hashes: &[u64; MAX_BURST], len: usize) -> u64 {
-        self.select_eights(hashes, len, |hash| (hash >> 32) as u32)
-    }
-
-    /// The same for hashes of a NIC, spread by [`spread_rss_hash`]. Only the half that the threshold
-    /// reads is computed for all of them; `hashes` is filled for the selected.
+    /// Bit `i` for each of the first `len` hashes of a NIC that is selected once spread by
+    /// [`spread_rss_hash`]. Only the half that the threshold reads is computed for all of them, eight at a
+    /// time and without a branch, so that it is done in vector registers; `hashes` is filled for the
+    /// selected.
     #[inline]
     pub fn select_rss(
         self,
@@ -124,7 +119,20 @@ impl FlowThreshold {
         secret: u64,
         hashes: &mut [u64; MAX_BURST],
     ) -> u64 {
-        let selected = self.select_eights(rss, len, |rss| spread_high(rss, secret));
+        if self.0 == 0 || len == 0 {
+            return 0;
+        }
+        // 1 to 2^32, so it fits when one less.
+        let highest = (self.0 - 1) as u32;
+        let mut selected = 0u64;
+        for (at, eight) in rss.as_chunks::<8>().0.iter().enumerate().take(len.div_ceil(8)) {
+            let taken = eight.map(|rss| u8::from(spread_high(rss, secret) <= highest));
+            // Gathers the lowest bits: the multiplication moves that of byte k to bit 56 + k.
+            let bits = u64::from_le_bytes(taken).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            selected |= bits << (8 * at);
+        }
+        // What lies beyond the burst is no frame.
+        selected &= u64::MAX >> (MAX_BURST - len);
         let mut rest = selected;
         while rest != 0 {
             let i = rest.trailing_zeros() as usize;
@@ -132,30 +140,6 @@ impl FlowThreshold {
             hashes[i] = spread_rss_hash(rss[i], secret);
         }
         selected
-    }
-
-    /// Eight at a time and without a branch, so that it is done in vector registers.
-    #[inline(always)]
-    fn select_eights<T: Copy>(
-        self,
-        of: &[T; MAX_BURST],
-        len: usize,
-        high: impl Fn(T) -> u32,
-    ) -> u64 {
-        if self.0 == 0 || len == 0 {
-            return 0;
-        }
-        // 1 to 2^32, so it fits when one less.
-        let highest = (self.0 - 1) as u32;
-        let mut selected = 0u64;
-        for (at, eight) in of.as_chunks::<8>().0.iter().enumerate().take(len.div_ceil(8)) {
-            let taken = eight.map(|of| u8::from(high(of) <= highest));
-            // Gathers the lowest bits: the multiplication moves that of byte k to bit 56 + k.
-            let bits = u64::from_le_bytes(taken).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            selected |= bits << (8 * at);
-        }
-        // What lies beyond the burst is no frame.
-        selected & (u64::MAX >> (MAX_BURST - len))
     }
 
     /// Whether a pair of hosts is selected, by the lower of their hashes.
@@ -247,6 +231,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn hashes_of_a_nic_are_selected_together_as_one_by_one(
+            rss in proptest::collection::vec(any::<u32>(), MAX_BURST),
+            len in 0..=MAX_BURST,
+            secret: u64,
+            ppb in prop_oneof![0u32..=1_000_000_000, Just(0), Just(1_000_000_000)],
+        ) {
+            let threshold = Percentage::from_ppb(ppb).unwrap().threshold();
+            let rss: [u32; MAX_BURST] = rss.try_into().unwrap();
+            let mut hashes = [0; MAX_BURST];
+            let selected = threshold.select_rss(&rss, len, secret, &mut hashes);
+            for i in 0..MAX_BURST {
+                let hash = spread_rss_hash(rss[i], secret);
+                let wanted = i < len && threshold.selects(hash);
+                prop_assert_eq!(selected >> i & 1 == 1, wanted, "frame {}", i);
+                prop_assert!(!wanted || hashes[i] == hash);
+            }
+        }
+
         #[test]
         fn smaller_percentages_are_subsets(a in 0u32..=1_000_000_000, b in 0u32..=1_000_000_000, x: u64, y: u64) {
             let small = Percentage::from_ppb(a.min(b)).unwrap();

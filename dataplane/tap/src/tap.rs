@@ -79,6 +79,59 @@ pub trait TapBatch {
     fn prefetch(&self, _index: usize) {}
 }
 
+/// Whole frames that lie in memory, as a burst: for callers that have no mbufs.
+#[derive(Debug)]
+pub struct FrameSlices<'f, B>(pub &'f [B]);
+
+/// A frame of [`FrameSlices`].
+#[derive(Debug, Clone, Copy)]
+pub struct FrameSlice<'f>(&'f [u8]);
+
+impl TapFrame for FrameSlice<'_> {
+    type Segments<'s>
+        = core::iter::Once<&'s [u8]>
+    where
+        Self: 's;
+
+    #[inline]
+    fn frame_len(&self) -> u32 {
+        // A longer one is no frame; the ring would refuse it as oversize all the same.
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    #[inline]
+    fn head(&self) -> &[u8] {
+        self.0
+    }
+
+    #[inline]
+    fn segments(&self) -> core::iter::Once<&[u8]> {
+        core::iter::once(self.0)
+    }
+}
+
+impl<B: AsRef<[u8]>> TapBatch for FrameSlices<'_, B> {
+    type Frame<'a>
+        = FrameSlice<'a>
+    where
+        Self: 'a;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn frame(&self, index: usize) -> FrameSlice<'_> {
+        FrameSlice(self.head(index))
+    }
+
+    #[inline]
+    fn head(&self, index: usize) -> &[u8] {
+        self.0[index].as_ref()
+    }
+}
+
 /// Flow hash and both addresses of a frame (IPv4 as `::ffff:a.b.c.d`, MAC addresses for non-IP).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
@@ -246,16 +299,9 @@ impl InstanceSlot {
                 Some(record) => Ok(record),
                 None => run.push_slowly(head, snaplen, frame.segments()),
             };
-            match pushed {
-                Ok(slot) => {
-                    counted.enqueued += 1;
-                    counted.enqueued_bytes += u64::from(frame_len.min(snaplen));
-                    counted.truncated += u64::from(frame_len > snaplen);
-                    #[expect(clippy::cast_possible_truncation, reason = "below MAX_BURST")]
-                    pending.push(Pending { slot, instance: 0, frame: i as u8 });
-                }
-                Err(PushError::Full) => counted.ring_full += 1,
-                Err(PushError::Oversize) => counted.oversize += 1,
+            if let Some(slot) = count(&mut counted, pushed, frame_len, snaplen) {
+                #[expect(clippy::cast_possible_truncation, reason = "below MAX_BURST")]
+                pending.push(Pending { slot, instance: 0, frame: i as u8 });
             }
         }
         drop(run);
@@ -277,22 +323,35 @@ impl InstanceSlot {
             self.counters.no_instance += 1;
             return None;
         };
-        match producer.push_headed(head, snaplen, frame.segments()) {
-            Ok(record) => {
-                self.counters.enqueued += 1;
-                self.counters.enqueued_bytes += u64::from(frame_len.min(snaplen));
-                self.counters.truncated += u64::from(frame_len > snaplen);
-                self.dirty = true;
-                Some(record)
-            }
-            Err(PushError::Full) => {
-                self.counters.ring_full += 1;
-                None
-            }
-            Err(PushError::Oversize) => {
-                self.counters.oversize += 1;
-                None
-            }
+        let pushed = producer.push_headed(head, snaplen, frame.segments());
+        let slot = count(&mut self.counters, pushed, frame_len, snaplen);
+        self.dirty |= slot.is_some();
+        slot
+    }
+}
+
+/// Counts what became of a copy that was offered.
+#[inline(always)]
+fn count(
+    counters: &mut TapCounters,
+    pushed: Result<Slot, PushError>,
+    frame_len: u32,
+    snaplen: u32,
+) -> Option<Slot> {
+    match pushed {
+        Ok(slot) => {
+            counters.enqueued += 1;
+            counters.enqueued_bytes += u64::from(frame_len.min(snaplen));
+            counters.truncated += u64::from(frame_len > snaplen);
+            Some(slot)
+        }
+        Err(PushError::Full) => {
+            counters.ring_full += 1;
+            None
+        }
+        Err(PushError::Oversize) => {
+            counters.oversize += 1;
+            None
         }
     }
 }
