@@ -33,7 +33,7 @@ use crate::preflight;
 use crate::rewrite::RewritingIo;
 use crate::rig::Rig;
 use crate::session::{Dut, Memory, Plan, Report, Setting, Shadow, Window};
-use crate::timed::{TimedIo, residence};
+use crate::timed::{Held, TimedIo};
 
 /// The tester's lcore.
 const TESTER: u32 = 101;
@@ -183,7 +183,7 @@ fn run(plan: &Plan) -> Result<Report> {
         Rig::Ports { a, b } if plan.interactive => outer::wire_up(&eal, dut, [a, b])?,
         _ => wire::wire_up(&eal, dut)?,
     };
-    let residence = dut.timed.then(residence).transpose()?;
+    let residence = dut.timed.then(Held::shared).transpose()?;
     let seed = fair::hash(plan)?;
     let hasher = WireHasher::new(seed, KeyOptions::default());
     let settings = settings_of(None, 0)?;

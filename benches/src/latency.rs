@@ -173,11 +173,22 @@ impl Measured {
     /// At the rings and in the worker.
     fn distributions(&self, id: &str, name: &str, how: &str) -> [Latency; 2] {
         let labels = ["shadow on", "shadow off"];
+        let of = |place: Place, remark: &'static str| {
+            labels
+                .iter()
+                .zip(&self.answers)
+                .map(move |(label, answers)| series(&format!("{label}{remark}"), place, answers))
+        };
         [Place::Rings, Place::Worker].map(|place| Latency {
             id: format!("{id}/{}/{name}", place.name()),
             title: format!("{}, {name}", place.title()),
             how: how.to_owned(),
-            series: labels.iter().zip(&self.answers).map(|(l, a)| series(l, place, a)).collect(),
+            series: match place {
+                Place::Worker => {
+                    of(place, "").chain(of(Place::WorkerFew, ", bursts of 1 to 4")).collect()
+                }
+                _ => of(place, "").collect(),
+            },
         })
     }
 }
@@ -189,20 +200,29 @@ enum Place {
     Rings,
     /// From the return of rx to the return of tx.
     Worker,
+    /// The same of bursts of a few frames.
+    WorkerFew,
 }
 
 impl Place {
     fn name(self) -> &'static str {
         match self {
             Place::Rings => "rings",
-            Place::Worker => "worker",
+            Place::Worker | Place::WorkerFew => "worker",
         }
     }
 
     fn title(self) -> &'static str {
         match self {
             Place::Rings => "Into the rx ring to out of the tx ring",
-            Place::Worker => "In the worker's hands, rx to tx",
+            Place::Worker | Place::WorkerFew => "In the worker's hands, rx to tx",
+        }
+    }
+
+    fn frames(self, answer: &Answer) -> u64 {
+        match self {
+            Place::Rings | Place::Worker => answer.outcome.received,
+            Place::WorkerFew => answer.few,
         }
     }
 
@@ -210,6 +230,7 @@ impl Place {
         match self {
             Place::Rings => &answer.outcome.percentiles,
             Place::Worker => &answer.residence,
+            Place::WorkerFew => &answer.residence_few,
         }
     }
 }
@@ -266,7 +287,7 @@ fn series(label: &str, place: Place, answers: &[Answer]) -> LatencySeries {
     });
     LatencySeries {
         label: label.into(),
-        count: answers.iter().map(|a| a.outcome.received).sum(),
+        count: answers.iter().map(|a| place.frames(a)).sum(),
         lost: answers.iter().map(|a| a.outcome.lost()).sum(),
         late: answers.iter().map(|a| a.outcome.late).sum(),
         percentiles: percentiles.into_iter().flatten().collect(),

@@ -167,6 +167,10 @@ pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     /// From rx to tx in the worker, percentile and TSC cycles, where the trial was timed.
     pub(crate) residence: Vec<(f64, u64)>,
+    /// The same of bursts of a few frames.
+    pub(crate) residence_few: Vec<(f64, u64)>,
+    /// Frames in those.
+    pub(crate) few: u64,
     /// What the worker counted meanwhile.
     pub(crate) window: Window,
     pub(crate) tsc_hz: u64,

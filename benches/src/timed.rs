@@ -6,13 +6,41 @@ use hdrhistogram::Histogram;
 use umbra_dpdk::tsc;
 use umbra_forward::io::{PacketIo, TxLimits};
 
-/// Residence times in TSC cycles, by burst, weighted by its frames; shared with who reads them between
-/// two trials, while nothing is forwarded.
-pub(crate) type Residence = Arc<Mutex<Histogram<u64>>>;
+/// Shared with who reads it between two trials, while nothing is forwarded.
+pub(crate) type Residence = Arc<Mutex<Held>>;
 
-/// An empty one: up to 10⁹ cycles at 3 significant digits.
-pub(crate) fn residence() -> anyhow::Result<Residence> {
-    Ok(Arc::new(Mutex::new(Histogram::new_with_bounds(1, 1_000_000_000, 3)?)))
+/// Frames of a burst that came one by one, or nearly so.
+const FEW: usize = 4;
+
+/// Residence times in TSC cycles, by burst, weighted by its frames.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Of all bursts.
+    pub(crate) all: Histogram<u64>,
+    /// Of bursts of a few frames. A long burst is what an interruption of either core leaves behind,
+    /// and each of its frames waits for the copies of all.
+    pub(crate) few: Histogram<u64>,
+}
+
+impl Held {
+    /// Empty: up to 10⁹ cycles at 3 significant digits.
+    pub(crate) fn shared() -> anyhow::Result<Residence> {
+        let empty = || Histogram::new_with_bounds(1, 1_000_000_000, 3);
+        Ok(Arc::new(Mutex::new(Held { all: empty()?, few: empty()? })))
+    }
+
+    fn record(&mut self, cycles: u64, frames: usize) {
+        self.all.saturating_record_n(cycles.max(1), frames as u64);
+        if frames <= FEW {
+            self.few.saturating_record_n(cycles.max(1), frames as u64);
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&mut self) {
+        self.all.reset();
+        self.few.reset();
+    }
 }
 
 /// An io with a clock around the worker. With `None` there is no clock.
@@ -37,8 +65,8 @@ impl<Io: PacketIo> TimedIo<Io> {
     #[inline(never)]
     fn record(&self, lane: usize, sent: usize) {
         let cycles = tsc().saturating_sub(self.received[lane]);
-        if let Some(Ok(mut histogram)) = self.residence.as_ref().map(|r| r.try_lock()) {
-            histogram.saturating_record_n(cycles.max(1), sent as u64);
+        if let Some(Ok(mut held)) = self.residence.as_ref().map(|r| r.try_lock()) {
+            held.record(cycles, sent);
         }
     }
 }

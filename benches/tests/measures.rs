@@ -101,7 +101,9 @@ fn latency_has_both_places_and_all_percentiles() {
     ]);
     let rows = rows(&table);
     let shadows: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
-    assert_eq!(shadows, ["100 % of 64 B", "off", "100 % of 64 B", "off"], "{table}");
+    let few = |label: &str| format!("{label}, bursts of 1 to 4");
+    let (on, off) = ("100 % of 64 B", "off");
+    assert_eq!(shadows, [on, off, on, off, &few(on), &few(off)], "{table}");
     let results = results(&json);
     let latencies = results["latencies"].as_array().unwrap();
     assert_eq!(latencies.len(), 2);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use hdrhistogram::Histogram;
 use umbra_dpdk::{Eal, LcoreHandle, Mempool};
 
 use super::Running;
 use crate::generator::{Line, Outcome, Tester, Trial, percentiles};
 use crate::session::{Answer, Plan, Request};
-use crate::timed::Residence;
+use crate::timed::{Held, Residence};
 
 /// The tester on its lcore.
 pub(crate) struct Bench {
@@ -79,14 +80,23 @@ pub(super) fn serve(
             running.apply(setting)?;
             last = Some(request.setting);
         }
-        let lock = |of: &Residence| of.lock().map(|h| percentiles(&h)).unwrap_or_default();
-        if let Some(Ok(mut histogram)) = residence.map(|r| r.lock()) {
-            histogram.reset();
+        if let Some(Ok(mut held)) = residence.map(|r| r.lock()) {
+            held.reset();
         }
         let (outcome, window) = running.during(|| tester.run(request.trial));
         // The worker publishes within a millisecond of the last frame.
-        let residence = residence.map(lock).unwrap_or_default();
-        let answer = Answer { outcome: outcome?, residence, window, tsc_hz };
+        let held = residence.and_then(|r| r.lock().ok());
+        let of = |which: fn(&Held) -> &Histogram<u64>| {
+            held.as_ref().map(|held| percentiles(which(held))).unwrap_or_default()
+        };
+        let answer = Answer {
+            outcome: outcome?,
+            residence: of(|held| &held.all),
+            residence_few: of(|held| &held.few),
+            few: held.as_ref().map_or(0, |held| held.few.len()),
+            window,
+            tsc_hz,
+        };
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", serde_json::to_string(&answer)?)?;
         out.flush()?;

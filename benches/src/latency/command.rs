@@ -99,14 +99,14 @@ fn print(distributions: &[Latency], name: &str) {
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     for distribution in distributions {
         let title = distribution.title.trim_end_matches(name).trim_end_matches(", ");
-        for (i, series) in distribution.series.iter().enumerate() {
+        for series in &distribution.series {
             let at = |percentile: f64| {
                 let of = series.percentiles.iter().find(|(p, _)| (p - percentile).abs() < 1e-9);
                 of.map_or_else(|| "–".to_owned(), |(_, ns)| ns.to_string())
             };
-            let setting = if i == 0 { name } else { "off" };
             println!(
-                "| {title} | {setting} | {} | {} | {} | {} |",
+                "| {title} | {} | {} | {} | {} | {} |",
+                series.label.replacen("shadow on", name, 1).replacen("shadow off", "off", 1),
                 SHOWN.map(at).join(" | "),
                 series.count,
                 series.lost,
