@@ -1,0 +1,235 @@
+//! Application layers: what is inside streams and datagrams.
+//!
+//! One folder per protocol, one [`Parser`] each. A parser is fed what a flow's two ends say, in order
+//! and without holes (or with holes that it is told of), and makes [`Transaction`]s of it: an HTTP
+//! request with its response, a DNS message, a TLS handshake. Rules look at a transaction's
+//! [`Buffer`]s and numbers, outputs at its record. Parsers know neither.
+//!
+//! A parser holds on to what it needs of an unfinished message and bounds that; it never fails for good
+//! on bad input where a real peer would go on, and says what was odd as [events](Transaction::events).
+//! It must give the same transactions however the bytes were cut.
+
+mod buffer;
+mod heading;
+
+pub use buffer::Buffer;
+pub use heading::Heading;
+
+use crate::events::Timestamp;
+
+/// Application protocols that have a name here. The names are Suricata's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AppProto {
+    /// HTTP/0.9 to 1.1; `http` in EVE and in rules.
+    Http1,
+    /// DNS over UDP or TCP.
+    Dns,
+    /// TLS and SSLv2/3.
+    Tls,
+    /// SSH.
+    Ssh,
+    /// SMTP.
+    Smtp,
+    /// The control connection.
+    Ftp,
+    /// A data connection that a control connection announced.
+    FtpData,
+    /// SMB 1 to 3.
+    Smb,
+    /// DCE/RPC without SMB.
+    Dcerpc,
+}
+
+impl AppProto {
+    /// The word that EVE's `app_proto` uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AppProto::Http1 => "http",
+            AppProto::Dns => "dns",
+            AppProto::Tls => "tls",
+            AppProto::Ssh => "ssh",
+            AppProto::Smtp => "smtp",
+            AppProto::Ftp => "ftp",
+            AppProto::FtpData => "ftp-data",
+            AppProto::Smb => "smb",
+            AppProto::Dcerpc => "dcerpc",
+        }
+    }
+}
+
+/// Why a flow's parser gave up: from then on the flow is only a stream of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ParseError {
+    /// What was wrong, for the log.
+    pub reason: &'static str,
+}
+
+/// Turns what a flow's two ends say into transactions.
+pub trait Parser: Send + std::fmt::Debug {
+    /// Which protocol.
+    fn protocol(&self) -> AppProto;
+
+    /// The next bytes of a stream, never empty; or a datagram, whole. All of it is taken.
+    ///
+    /// # Errors
+    ///
+    /// When nothing more can be made of this flow. What transactions there are stay.
+    fn data(&mut self, heading: Heading, data: &[u8], now: Timestamp) -> Result<(), ParseError>;
+
+    /// Bytes of a stream that will never come. By default that is the end of parsing.
+    ///
+    /// # Errors
+    ///
+    /// As for [`data`](Self::data).
+    fn gap(&mut self, _heading: Heading, _len: u64, _now: Timestamp) -> Result<(), ParseError> {
+        Err(ParseError { reason: "a gap in the stream" })
+    }
+
+    /// Nothing will follow in this heading: the stream was closed, reset or timed out.
+    fn end(&mut self, heading: Heading, now: Timestamp);
+
+    /// Number of the first transaction that is still held.
+    fn first(&self) -> u64;
+
+    /// Number of the transaction that will be made next: those in `first()..next()` are held.
+    fn next(&self) -> u64;
+
+    /// A transaction that is held.
+    fn transaction(&self, number: u64) -> Option<&dyn Transaction>;
+
+    /// Every transaction before `number` has been inspected and logged: forget them.
+    fn release(&mut self, number: u64);
+
+    /// The stream goes on in another protocol: CONNECT, STARTTLS, an upgrade.
+    fn switch(&mut self) -> Option<Switch> {
+        None
+    }
+
+    /// Bytes held, for the accounts of memory.
+    fn memory_bytes(&self) -> usize;
+}
+
+/// What a stream goes on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// This one, from the next byte on in both headings.
+    To(AppProto),
+    /// It is to be recognised again, as at its beginning.
+    Detect,
+}
+
+/// One exchange, or one message where a protocol has no exchanges.
+pub trait Transaction {
+    /// How far it has come in a heading: 0 nothing yet, up to [`COMPLETE`]. The stages between are the
+    /// protocol's; they only rise. A buffer can be looked at from its
+    /// [`stage`](Self::stage) on.
+    fn progress(&self, heading: Heading) -> u8;
+
+    /// From which stage on a buffer is worth looking at. Of buffers that grow (bodies, files) the first at
+    /// which there may be something.
+    fn stage(&self, buffer: Buffer, heading: Heading) -> u8;
+
+    /// The `index`th of a buffer in a heading; `None` where there are not that many, or it is not there
+    /// yet. Of those that are not [multiple](Buffer::is_multiple) there is only index 0.
+    fn buffer(&self, buffer: Buffer, heading: Heading, index: usize) -> Option<BufferView<'_>>;
+
+    /// A number that rules can compare: `dns.opcode`.
+    fn number(&self, _field: Field, _heading: Heading) -> Option<u64> {
+        None
+    }
+
+    /// What was odd, under Suricata's `app-layer-event` names such as `http.missing_host_header`. Only
+    /// ever grows.
+    fn events(&self) -> &[&'static str];
+
+    /// The object of its EVE record, Suricata's keys and shape, once it is finished (or as far as it
+    /// came, for an alert's `http` object and the like).
+    fn record(&self) -> serde_json::Map<String, serde_json::Value>;
+
+    /// Files that are carried, in order of their beginning.
+    fn files(&self) -> &[File] {
+        &[]
+    }
+}
+
+/// The last stage of [`Transaction::progress`].
+pub const COMPLETE: u8 = u8::MAX;
+
+/// Bytes of a buffer as far as they are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferView<'a> {
+    /// What can be looked at.
+    pub bytes: &'a [u8],
+    /// Where `bytes` begins in the whole; above 0 where the beginning was dropped.
+    pub offset: u64,
+    /// Nothing will be added.
+    pub complete: bool,
+}
+
+impl<'a> BufferView<'a> {
+    /// A buffer that is whole.
+    #[must_use]
+    pub const fn whole(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0, complete: true }
+    }
+}
+
+/// Numbers of transactions that rules can compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// `dns.opcode`
+    DnsOpcode,
+    /// `dns.rcode`
+    DnsRcode,
+    /// `dns.rrtype` of the query.
+    DnsRrtype,
+    /// `tls.version` as on the wire: 0x0303.
+    TlsVersion,
+    /// `tls_cert_notbefore`, seconds since 1970.
+    TlsCertNotBefore,
+    /// `tls_cert_notafter`, seconds since 1970.
+    TlsCertNotAfter,
+    /// `tls.cert_chain_len`
+    TlsCertChainLen,
+    /// `ssh.proto` and the like need none; `smb.version`: 1 or 2.
+    SmbVersion,
+    /// `dcerpc.opnum` of the request.
+    DceOpnum,
+    /// `ftp.dynamic_port`
+    FtpDynamicPort,
+    /// `ftp.reply_received`: 0 or 1.
+    FtpReplyReceived,
+}
+
+/// A file that a transaction carries, as far as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct File {
+    /// Name, as sent.
+    pub name: Vec<u8>,
+    /// What is kept of the beginning, decoded and decompressed, for rules.
+    pub data: Vec<u8>,
+    /// Bytes in all, kept or not.
+    pub size: u64,
+    /// Which way it went; false to the client.
+    pub to_server: bool,
+    /// Where it stands.
+    pub state: FileState,
+    /// A part of it was lost.
+    pub gaps: bool,
+}
+
+/// Where a file stands. The words are Suricata's, in capitals in EVE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileState {
+    /// More may come.
+    #[default]
+    Open,
+    /// All came.
+    Closed,
+    /// It ended before its end.
+    Truncated,
+    /// It could not be followed.
+    Error,
+}
