@@ -14,8 +14,14 @@ use super::bytes::{find_ci, is_space, trim};
 
 /// Bytes that are kept in order to try something else.
 const HELD_LIMIT: usize = 16 << 10;
-/// Bytes of output at a time.
-const PIECE_BYTES: usize = 8 << 10;
+/// Bytes of LZMA that are decoded.
+const LZMA_LIMIT: usize = 256 << 10;
+/// Bytes of LZMA at a time.
+const LZMA_PIECE_BYTES: usize = 256;
+/// Bytes of output at a time: the whole window, for what is in it is lost when an error follows.
+const PIECE_BYTES: usize = 32 << 10;
+/// Codings of one body, whatever is configured.
+const LAYERS_LIMIT: usize = 16;
 /// Gzip members in a row that are undone.
 const MEMBERS_LIMIT: u32 = 32;
 /// More than this many times what was sent is a bomb; deflate alone reaches 1032.
@@ -31,10 +37,11 @@ pub(super) enum Coding {
     Lzma,
 }
 
-/// The codings of a Content-Encoding field in its order, at most `limit`; whether a value was odd, and
+/// The codings of a Content-Encoding field in its order, at most `limit` (0: as many as there may ever be); whether a value was odd, and
 /// whether there were more.
 pub(super) fn codings(value: &[u8], limit: usize, lzma: bool) -> (Vec<Coding>, bool, bool) {
-    let (mut found, mut odd, mut tokens) = (Vec::new(), false, 0);
+    let (mut found, mut odd) = (Vec::new(), false);
+    let limit = if limit == 0 { LAYERS_LIMIT } else { limit.min(LAYERS_LIMIT) };
     let mut lzma_left = usize::from(lzma);
     let value: Vec<u8> = value.iter().copied().filter(|&b| b != 0).collect();
     for token in value.split(|&b| b == b',' || is_space(b)) {
@@ -57,8 +64,7 @@ pub(super) fn codings(value: &[u8], limit: usize, lzma: bool) -> (Vec<Coding>, b
             odd |= !is(b"inflate") && !is(b"identity") && !is(b"none");
             None
         };
-        tokens += 1;
-        if limit > 0 && tokens > limit && coding.is_some() && found.len() >= limit {
+        if coding.is_some() && found.len() >= limit {
             return (found, odd, true);
         }
         found.extend(coding);
@@ -66,30 +72,17 @@ pub(super) fn codings(value: &[u8], limit: usize, lzma: bool) -> (Vec<Coding>, b
     (found, odd, false)
 }
 
+#[derive(Debug)]
 enum State {
     /// Not known yet what it is.
     Sniff,
     Inflate(Box<Decompress>),
-    Lzma(Box<Stream<Vec<u8>>>),
     /// It is what it is.
     Pass,
     /// Behind the end of a gzip member: bytes of its trailer that are still to come.
     Trailer(u8),
     /// Whatever follows is nothing.
     Done,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            State::Sniff => "Sniff",
-            State::Inflate(_) => "Inflate",
-            State::Lzma(_) => "Lzma",
-            State::Pass => "Pass",
-            State::Trailer(_) => "Trailer",
-            State::Done => "Done",
-        })
-    }
 }
 
 /// What went wrong so far.
@@ -107,7 +100,7 @@ struct Layer {
     state: State,
     /// All input as long as something else may have to be tried with it.
     held: Vec<u8>,
-    /// Where in `held` the compressed data may begin, best first.
+    /// Where in `held` the compressed data may begin, best last.
     starts: Vec<usize>,
     gzip: bool,
     members: u32,
@@ -152,9 +145,18 @@ impl Layer {
                     }
                 }
                 State::Sniff => {
-                    self.held.extend_from_slice(rest);
-                    rest = &[];
-                    self.sniff(false, limits, faults, sink);
+                    // LZMA is decoded whole: its crate gives nothing before the end anyway.
+                    let lzma = self.coding == Coding::Lzma;
+                    let room =
+                        if lzma { LZMA_LIMIT.saturating_sub(self.held.len()) } else { rest.len() };
+                    let (taken, after) = rest.split_at(rest.len().min(room));
+                    self.held.extend_from_slice(taken);
+                    rest = after;
+                    if !lzma {
+                        self.sniff(false, limits, faults, sink);
+                    } else if self.held.len() >= LZMA_LIMIT {
+                        self.unpack_lzma(limits, faults, sink);
+                    }
                 }
                 State::Inflate(_) => {
                     // Held as long as something else may be tried, passing it on at the last.
@@ -168,34 +170,12 @@ impl Layer {
                     self.inflate(rest, limits, faults, sink);
                     return;
                 }
-                State::Lzma(stream) => {
-                    if self.held.len() < HELD_LIMIT {
-                        self.held.extend_from_slice(rest);
-                    }
-                    if let Err(error) = stream.write_all(rest) {
-                        faults.memory |= error.to_string().contains("memory limit");
-                        self.finish_lzma(faults, sink);
-                    }
-                    return;
-                }
             }
         }
     }
 
     /// Decides what it is, if what is held suffices.
     fn sniff(&mut self, last: bool, limits: &Limits, faults: &mut Faults, sink: &mut Sink<'_>) {
-        if self.coding == Coding::Lzma {
-            let options = Options {
-                unpacked_size: UnpackedSize::ReadFromHeader,
-                memlimit: Some(limits.lzma_memory_bytes),
-                allow_incomplete: true,
-            };
-            self.state = State::Lzma(Box::new(Stream::new_with_options(&options, Vec::new())));
-            let held = std::mem::take(&mut self.held);
-            self.taken = self.taken.saturating_sub(held.len() as u64);
-            self.feed(&held, limits, faults, sink);
-            return;
-        }
         let (Some(&first), second) = (self.held.first(), self.held.get(1).copied()) else { return };
         let Some(second) = second.or(last.then_some(0)) else { return };
         if self.members > MEMBERS_LIMIT || (self.members > 0 && (first, second) != (0x1f, 0x8b)) {
@@ -213,12 +193,13 @@ impl Layer {
             }
             self.starts.dedup();
         } else {
-            self.starts.push(0);
-            if first & 0x0f == 8
-                && first >> 4 <= 7
-                && (u16::from(first) << 8 | u16::from(second)) % 31 == 0
-            {
-                self.starts.push(2);
+            let zlib = first & 0x0f == 8 && first >> 4 <= 7;
+            if zlib && (u16::from(first) << 8 | u16::from(second)).is_multiple_of(31) {
+                self.starts.extend([0, 2]);
+            } else if zlib {
+                self.starts.extend([2, 0]);
+            } else {
+                self.starts.push(0);
             }
         }
         self.next_start(limits, faults, sink);
@@ -240,6 +221,13 @@ impl Layer {
         let from = held.get(start..).unwrap_or_default().to_vec();
         self.held = held;
         self.inflate(&from, limits, faults, sink);
+    }
+
+    /// Whether more came out than can be of use, or than can be honest.
+    fn is_too_much(&self, limits: &Limits, faults: &mut Faults) -> bool {
+        faults.bomb |=
+            self.given > limits.bomb_limit && self.given > BOMB_RATIO.saturating_mul(self.taken);
+        faults.bomb || self.given > BETWEEN_LAYERS_LIMIT
     }
 
     fn inflate(&mut self, input: &[u8], limits: &Limits, faults: &mut Faults, sink: &mut Sink<'_>) {
@@ -291,32 +279,53 @@ impl Layer {
         }
     }
 
-    fn finish_lzma(&mut self, faults: &mut Faults, sink: &mut Sink<'_>) {
-        let State::Lzma(stream) = std::mem::replace(&mut self.state, State::Done) else { return };
-        let output = stream.finish().unwrap_or_default();
-        if output.is_empty() {
-            faults.failed |= !self.held.is_empty();
-            sink(&self.held);
-        } else {
-            self.given += output.len() as u64;
-            sink(&output);
+    fn unpack_lzma(&mut self, limits: &Limits, faults: &mut Faults, sink: &mut Sink<'_>) {
+        let options = Options {
+            unpacked_size: UnpackedSize::ReadFromHeader,
+            memlimit: Some(limits.lzma_memory_bytes),
+            allow_incomplete: true,
+        };
+        let held = std::mem::take(&mut self.held);
+        let mut stream = Stream::new_with_options(&options, Vec::new());
+        self.state = State::Done;
+        let mut failed = false;
+        for piece in held.chunks(LZMA_PIECE_BYTES) {
+            let written = stream.write_all(piece);
+            if let Some(output) = stream.get_output_mut() {
+                let output = std::mem::take(output);
+                self.given += output.len() as u64;
+                sink(&output);
+            }
+            if let Err(error) = written {
+                faults.memory |= error.to_string().contains("memory limit");
+                failed = true;
+            }
+            if failed || self.is_too_much(limits, faults) {
+                break;
+            }
         }
-        self.held = Vec::new();
+        let output = stream.finish().unwrap_or_default();
+        self.given += output.len() as u64;
+        sink(&output);
+        if self.given == 0 {
+            failed = true;
+            self.state = State::Pass;
+            sink(&held);
+        }
+        faults.failed |= failed;
     }
 
     fn finish(&mut self, limits: &Limits, faults: &mut Faults, sink: &mut Sink<'_>) {
-        match self.state {
-            State::Sniff if !self.held.is_empty() => self.sniff(true, limits, faults, sink),
-            _ => {}
-        }
-        match self.state {
-            State::Lzma(_) => self.finish_lzma(faults, sink),
-            // Nothing came out, so nothing else can be what it was.
-            State::Inflate(_) if self.given == 0 && !self.held.is_empty() => {
-                self.starts.clear();
-                self.next_start(limits, faults, sink);
+        if matches!(self.state, State::Sniff) && !self.held.is_empty() {
+            match self.coding {
+                Coding::Lzma => self.unpack_lzma(limits, faults, sink),
+                _ => self.sniff(true, limits, faults, sink),
             }
-            _ => {}
+        }
+        // Nothing came out, so nothing else can be what it was.
+        if matches!(self.state, State::Inflate(_)) && self.given == 0 && !self.held.is_empty() {
+            self.starts.clear();
+            self.next_start(limits, faults, sink);
         }
     }
 }
@@ -371,7 +380,6 @@ impl Decoder {
             .map(|layer| {
                 let state = match &layer.state {
                     State::Inflate(_) => 43 << 10,
-                    State::Lzma(_) => self.limits.lzma_memory_bytes,
                     _ => 0,
                 };
                 size_of::<Layer>() + layer.held.capacity() + state
@@ -468,7 +476,7 @@ mod tests {
         };
         let whole = run(body.len().max(1));
         for piece in [1, 2, 3, 7, 11] {
-            assert_eq!(run(piece), whole, "in pieces of {piece}");
+            assert_eq!(run(piece), whole, "{claims:?} in pieces of {piece}");
         }
         whole
     }
@@ -510,6 +518,9 @@ mod tests {
             body.splice(10..10, extra.iter().copied());
             assert_eq!(undone(&[Coding::Gzip], &body).0, TEXT, "{flags}");
         }
+        let mut odd_zlib = zlib(TEXT);
+        odd_zlib[1] ^= 1;
+        assert_eq!(undone(&[Coding::Deflate], &odd_zlib).0, TEXT);
         let mut wrong = plain.clone();
         *wrong.last_mut().unwrap() ^= 0xff;
         assert_eq!(undone(&[Coding::Gzip], &wrong).0, TEXT);

@@ -6,6 +6,9 @@ use super::bytes::{content_length, is_lws, is_space, trim};
 /// number, which allows a client 18 MB per message; nothing that speaks HTTP needs a hundredth.
 const TABLE_LIMIT: usize = 256 << 10;
 
+/// Values that are joined to earlier ones in a message; Suricata ignores more.
+const REPETITIONS_LIMIT: u32 = 64;
+
 /// One header field, held as rules see it: `Name: value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -44,6 +47,7 @@ pub(super) struct Oddities {
 pub(super) struct Headers {
     fields: Vec<Header>,
     bytes: usize,
+    repetitions: u32,
 }
 
 impl Headers {
@@ -83,7 +87,8 @@ impl Headers {
                 // Clients keep to the first one.
                 let first = content_length(known.value());
                 odd.ambiguous_length = first.is_none() || first != content_length(value);
-            } else {
+            } else if self.repetitions < REPETITIONS_LIMIT {
+                self.repetitions += 1;
                 known.text.extend_from_slice(b", ");
                 known.text.extend_from_slice(value);
                 self.bytes += value.len() + 2;
@@ -145,8 +150,10 @@ fn split<'a>(line: &'a [u8], response: bool, odd: &mut Oddities) -> (&'a [u8], &
     } else {
         name.iter().rposition(|&b| !is_lws(b)).map_or(0, |at| at + 1)
     };
-    odd.invalid = end == 0 || end < name.len();
-    (name.get(..end).unwrap_or_default(), trim(value, is_space))
+    // Browsers do not look at what cannot be seen before a name either.
+    let start = name.iter().position(|&b| !response || b > b' ').unwrap_or(0).min(end);
+    odd.invalid = start == end || end - start < name.len();
+    (name.get(start..end).unwrap_or_default(), trim(value, is_space))
 }
 
 /// Puts folded lines together again.
@@ -223,7 +230,7 @@ mod tests {
         let (headers, odd) = table(&[b"TE \x0b: x", b"no colon", b": y"], true);
         assert_eq!(headers.get(b"TE"), Some(&b"x"[..]));
         assert!(odd[0].invalid && odd[1].missing_colon && odd[2].invalid);
-        let (headers, _) = table(&[b"TE\0: x"], true);
+        let (headers, _) = table(&[b"\x0b\0TE\0: x"], true);
         assert_eq!(headers.get(b"TE"), Some(&b"x"[..]));
         let (headers, odd) = table(&[b"TE\0: x"], false);
         assert!(headers.get(b"TE").is_none() && odd[0].missing_colon);

@@ -28,9 +28,14 @@ pub(super) fn response_line_end(
     let at = *searched + at;
     *searched = at;
     let rest = bytes.get(at..).unwrap_or_default();
+    // Several CRs are one.
+    let returns = rest.iter().take_while(|&&b| b == b'\r').count();
     match rest {
-        [b'\r', b'\n', ..] => Some((at + 2, false)),
-        [b'\r', _, ..] => Some((at + 1, false)),
+        [b'\r', ..] => match rest.get(returns) {
+            Some(b'\n') => Some((at + returns + 1, false)),
+            None if !last => None,
+            _ => Some((at + returns, false)),
+        },
         [b'\n', ..] if at == 0 => Some((1, false)),
         [b'\n', b'\r', b'\n', ..] => Some((at + 1, false)),
         [b'\n', b'\r', _, ..] => Some((at + 2, true)),
@@ -132,6 +137,11 @@ pub(super) fn chunk_size(bytes: &[u8], searched: &mut usize, limit: usize) -> Ch
             None => Chunk::More,
         };
     };
+    // Empty lines are gone for good, whatever follows.
+    if let Some(end) = bytes.get(..start).and_then(|space| space.iter().rposition(|&b| b == b'\n'))
+    {
+        return Chunk::Skip(end + 1);
+    }
     if !bytes.get(start).is_some_and(u8::is_ascii_hexdigit) {
         return Chunk::Invalid;
     }
@@ -157,9 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_responses_end_in_five_ways() {
+    fn lines_of_responses_end_in_many_ways() {
         assert_eq!(end(b"a\r\nb"), Some((3, false)));
         assert_eq!(end(b"a\rb"), Some((2, false)));
+        assert_eq!(end(b"a\r\r\nb"), Some((4, false)));
         assert_eq!(end(b"a\nb"), Some((2, false)));
         assert_eq!(end(b"a\n\rb"), Some((3, true)));
         assert_eq!(end(b"a\n\r\n"), Some((2, false)));
@@ -193,7 +204,7 @@ mod tests {
         assert_eq!(size(b"00f\r\n"), Chunk::Size(5, 15, false));
         assert_eq!(size(b" \x0bF ;x\n"), Chunk::Size(7, 15, true));
         assert_eq!(size(b"\r\n"), Chunk::Skip(2));
-        assert_eq!(size(b"\n5\r\n"), Chunk::Size(4, 5, false));
+        assert_eq!(size(b"\n5\r\n"), Chunk::Skip(1));
         assert_eq!(size(b"0xf\r\n"), Chunk::Size(5, 0, true));
         assert_eq!(size(b"X5O"), Chunk::Invalid);
         assert_eq!(size(b"-1\r\n"), Chunk::Invalid);

@@ -205,6 +205,10 @@ impl HttpParser {
                 Heading::ToServer => self.request_step(rest, last)?,
                 Heading::ToClient => self.response_step(rest, last)?,
             };
+            // What the answer decided about requests comes before the next answer.
+            if heading == Heading::ToClient && std::mem::take(&mut self.kicked) {
+                self.run(Heading::ToServer, &[], false)?;
+            }
             match step {
                 Step::Took(len) => {
                     if len > 0 {
@@ -217,14 +221,6 @@ impl HttpParser {
         }
         let rest = bytes.get(at..).unwrap_or_default();
         self.reader(heading).backlog = if joined && at == 0 { backlog } else { rest.to_vec() };
-        Ok(())
-    }
-
-    fn run_both(&mut self, heading: Heading, data: &[u8], last: bool) -> Result<(), ParseError> {
-        self.run(heading, data, last)?;
-        while std::mem::take(&mut self.kicked) {
-            self.run(Heading::ToServer, &[], false)?;
-        }
         Ok(())
     }
 
@@ -365,7 +361,7 @@ impl Parser for HttpParser {
     }
 
     fn data(&mut self, heading: Heading, data: &[u8], _now: Timestamp) -> Result<(), ParseError> {
-        let result = self.run_both(heading, data, false);
+        let result = self.run(heading, data, false);
         self.or_give_up(result)
     }
 
@@ -375,7 +371,7 @@ impl Parser for HttpParser {
     }
 
     fn end(&mut self, heading: Heading, _now: Timestamp) {
-        let result = self.run_both(heading, &[], true);
+        let result = self.run(heading, &[], true);
         let _ = self.or_give_up(result);
         self.ended[heading.index()] = true;
         self.reader(heading).backlog = Vec::new();

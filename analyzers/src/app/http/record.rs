@@ -68,18 +68,29 @@ pub(super) fn record(transaction: &HttpTransaction) -> Map<String, Value> {
     map
 }
 
-/// `bytes 0-67/68` in its parts, as far as there are such.
-fn content_range(value: &[u8]) -> Value {
-    let mut range = Map::from_iter([("raw".to_owned(), text(value))]);
+/// Start, end and size of `bytes 0-67/68`, as far as there are such.
+fn range_numbers(value: &[u8]) -> [Option<u64>; 3] {
     let number = |bytes: &[u8]| leading_number(trim(bytes, is_space), 10);
     let mut parts = value.splitn(2, |&b| b == b'/');
     let span = parts.next().unwrap_or_default();
-    let span =
-        span.iter().position(u8::is_ascii_digit).and_then(|at| span.get(at..)).unwrap_or_default();
-    let mut ends = span.splitn(2, |&b| b == b'-');
-    let found = [("start", ends.next()), ("end", ends.next()), ("size", parts.next())];
-    for (key, bytes) in found {
-        if let Some(number) = bytes.and_then(number) {
+    let from = span.iter().position(u8::is_ascii_digit).unwrap_or(span.len());
+    let mut ends = span.get(from..).unwrap_or_default().splitn(2, |&b| b == b'-');
+    [ends.next(), ends.next(), parts.next()].map(|bytes| bytes.and_then(number))
+}
+
+/// Whether a range can be put in its place.
+pub(super) fn is_range(value: &[u8]) -> bool {
+    let [start, end, size] = range_numbers(value);
+    let unknown = value.trim_ascii_end().ends_with(b"/*");
+    start.zip(end).is_some_and(|(start, end)| {
+        start <= end && (unknown || size.is_some_and(|size| end < size))
+    })
+}
+
+fn content_range(value: &[u8]) -> Value {
+    let mut range = Map::from_iter([("raw".to_owned(), text(value))]);
+    for (key, number) in ["start", "end", "size"].into_iter().zip(range_numbers(value)) {
+        if let Some(number) = number {
             range.insert(key.to_owned(), json!(number));
         }
     }
@@ -103,5 +114,7 @@ mod tests {
             json!({"raw": "bytes 0-67/68", "start": 0, "end": 67, "size": 68})
         );
         assert_eq!(content_range(b"bytes */68"), json!({"raw": "bytes */68", "size": 68}));
+        assert!(is_range(b"bytes 0-67/68") && is_range(b"bytes 0-67/*"));
+        assert!(!is_range(b"bytes 0-67/60") && !is_range(b"bytes */68") && !is_range(b"67-0/68"));
     }
 }

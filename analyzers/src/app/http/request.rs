@@ -135,12 +135,18 @@ impl HttpParser {
         if transaction.uri.host.as_ref().is_some_and(|host| !host.valid)
             || transaction.uri.host_empty
         {
-            transaction.event("http.uri_host_invalid");
+            transaction.event("http.request_uri_host_invalid");
         }
         if parts.method == b"CONNECT"
             && transaction.uri.host.as_ref().is_none_or(|host| host.port.is_none())
         {
             transaction.event("http.invalid_authority_port");
+        }
+        if transaction.request.version != Version::V11
+            && transaction.request.version != Version::V10
+            && !is_known_method(parts.method)
+        {
+            transaction.event("http.request_line_invalid");
         }
         transaction.request.reach(LINE);
         let probe = transaction.is_09;
@@ -387,7 +393,7 @@ fn find_host(transaction: &mut HttpTransaction, server_port: Option<u16>) {
         transaction.event("http.missing_host_header");
     }
     if header_invalid {
-        transaction.event("http.header_host_invalid");
+        transaction.event("http.request_header_host_invalid");
     }
     if ambiguous {
         transaction.event("http.host_header_ambiguous");
@@ -408,6 +414,6 @@ fn authorization(transaction: &mut HttpTransaction) {
     if let Some(scheme) = known
         && value.get(scheme.len()..).is_none_or(|rest| rest.iter().all(|&b| is_space(b)))
     {
-        transaction.event("http.auth_unrecognized");
+        transaction.event("http.request_auth_unrecognized");
     }
 }

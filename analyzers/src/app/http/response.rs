@@ -4,7 +4,7 @@ use super::super::{Heading, ParseError, Switch};
 use super::bytes::{chomp, contains_without_nul, content_length, find_ci, is_space};
 use super::coding::{Decoder, Limits, codings};
 use super::line::{Version, looks_like_response, status_line, status_number};
-use super::lines::{Chunk, Next, chunk_size, response_line_end};
+use super::lines::{Chunk, Next, chunk_size, request_line_end, response_line_end};
 use super::transaction::{HEADERS, HttpTransaction, LINE, TRAILERS};
 use super::{HttpParser, State, Step, part};
 
@@ -115,7 +115,7 @@ impl HttpParser {
         if transaction.is_09 {
             // A server that speaks a newer version may answer with it.
             match looks_like_response(bytes) {
-                None if !last => return Ok(Step::More),
+                None if !last && bytes.len() <= self.config.line_limit => return Ok(Step::More),
                 Some(true) => {}
                 _ => {
                     transaction.response.reach(HEADERS);
@@ -245,18 +245,19 @@ impl HttpParser {
             self.tunnel();
             return;
         }
-        if status == 101 {
-            if framed {
-                transaction.event("http.switching_proto_with_content_length");
-            } else {
-                let upgrade = headers.get(b"upgrade").unwrap_or_default();
-                let known =
-                    find_ci(upgrade, b"h2c").is_some() || find_ci(upgrade, b"websocket").is_some();
-                transaction.response.reach(HEADERS);
-                self.switch = known.then_some(Switch::Detect);
-                self.tunnel();
-                return;
-            }
+        // An upgrade that announces a body is none.
+        if status == 101 && !framed {
+            let upgrade = headers.get(b"upgrade").unwrap_or_default();
+            let known =
+                [&b"h2c"[..], b"websocket"].iter().any(|name| find_ci(upgrade, name).is_some());
+            transaction.response.reach(HEADERS);
+            self.switch = known.then_some(Switch::Detect);
+            self.tunnel();
+            return;
+        }
+        let range = transaction.response.headers.get(b"content-range");
+        if status == 206 && range.is_some_and(|range| !super::record::is_range(range)) {
+            transaction.event("http.range_invalid");
         }
         let (state, left) = response_framing(transaction);
         decoding(transaction, &config);
@@ -298,7 +299,12 @@ impl HttpParser {
             }
             Chunk::More => return Step::More,
             Chunk::Skip(len) => (len, None),
-            Chunk::Size(len, size, _) => (len, Some(size)),
+            Chunk::Size(len, size, extension) => {
+                if extension && let Some(transaction) = self.current(HERE) {
+                    transaction.event("http.response_chunk_extension");
+                }
+                (len, Some(size))
+            }
             Chunk::Invalid => {
                 // It is not chunked after all, or not any more.
                 if let Some(transaction) = self.current(HERE) {
@@ -325,29 +331,35 @@ impl HttpParser {
         Step::Took(taken)
     }
 
-    /// Behind a response whose server said that it would close.
+    /// Behind a response whose server said that it would close: lines that begin no response are more of
+    /// the body, were it only an empty one.
     fn response_surplus(&mut self, bytes: &[u8], last: bool) -> Step {
-        match looks_like_response(bytes) {
-            Some(true) => self.end_response(true),
-            None if bytes.iter().all(|&b| is_space(b) || b == 0) => {
-                if last {
+        if bytes.is_empty() {
+            self.end_response(true);
+            return Step::Took(0);
+        }
+        let mut searched = self.response.lines.searched;
+        let end = request_line_end(bytes, &mut searched);
+        let len = end.unwrap_or(bytes.len());
+        if !self.response.midline {
+            match looks_like_response(bytes.get(..len).unwrap_or_default()) {
+                Some(true) => {
                     self.end_response(true);
+                    return Step::Took(0);
                 }
-                // Space behind a body shows nothing.
-                if bytes.is_empty() {
-                    return if last { Step::Took(0) } else { Step::More };
+                None if end.is_none() && !last && bytes.len() <= self.config.line_limit => {
+                    self.response.lines.searched = searched;
+                    return Step::More;
                 }
-                return Step::Took(bytes.len());
+                _ => {}
             }
-            None if !last => return Step::More,
-            _ => {
-                if let Some(transaction) = self.current(HERE) {
-                    transaction.event("http.response_body_unexpected");
-                }
-                self.response.enter(State::UntilClose);
+            if let Some(transaction) = self.current(HERE) {
+                transaction.event("http.response_body_unexpected");
             }
         }
-        Step::Took(0)
+        self.response.midline = end.is_none();
+        self.response_data(bytes.get(..len).unwrap_or_default());
+        Step::Took(len)
     }
 
     /// The response in hand is over by its framing.
@@ -360,6 +372,7 @@ impl HttpParser {
                 .is_some_and(|value| find_ci(value, b"close").is_some())
         });
         if closing {
+            self.response.midline = false;
             self.response.enter(State::Surplus);
         } else {
             self.end_response(true);

@@ -13,6 +13,9 @@ use super::uri::Uri;
 /// The URI of a request that was not seen.
 const UNSEEN: &[u8] = b"/libhtp::request_uri_not_seen";
 
+/// The longest file name that is kept.
+const FILE_NAME_LIMIT: usize = 4096;
+
 /// The request or status line is there.
 pub const LINE: u8 = 1;
 /// All header fields are there.
@@ -147,10 +150,15 @@ impl HttpTransaction {
     }
 
     /// A name for a body: what Content-Disposition says, else the path.
-    fn file_name(&self, heading: Heading) -> Vec<u8> {
+    fn file_name(&mut self, heading: Heading) -> Vec<u8> {
         let disposition = self.message(heading).headers.get(b"content-disposition");
         let named = disposition.and_then(|value| super::bytes::parameter(value, b"filename"));
-        named.unwrap_or(self.uri.path()).to_vec()
+        let mut name = named.unwrap_or(self.uri.path()).to_vec();
+        if name.len() > FILE_NAME_LIMIT {
+            name.truncate(FILE_NAME_LIMIT);
+            self.event("http.file_name_too_long");
+        }
+        name
     }
 
     /// The next bytes of the request's body, out of their chunks.
@@ -167,7 +175,8 @@ impl HttpTransaction {
             self.request_kept = if self.multipart.is_none()
                 && (self.is_method(b"POST") || self.is_method(b"PUT"))
             {
-                self.files.push(File::open(self.file_name(Heading::ToServer), true));
+                let name = self.file_name(Heading::ToServer);
+                self.files.push(File::open(name, true));
                 Kept::File(self.files.len() - 1)
             } else {
                 Kept::Apart
@@ -237,7 +246,8 @@ impl HttpTransaction {
         let index = match self.response_kept {
             Kept::File(index) => index,
             _ => {
-                self.files.push(File::open(self.file_name(Heading::ToClient), false));
+                let name = self.file_name(Heading::ToClient);
+                self.files.push(File::open(name, false));
                 self.response_kept = Kept::File(self.files.len() - 1);
                 self.files.len() - 1
             }
