@@ -10,9 +10,12 @@
 //! It must give the same transactions however the bytes were cut.
 
 mod buffer;
+mod files;
 mod heading;
+pub mod http;
 
 pub use buffer::Buffer;
+pub use files::FILE_DATA_LIMIT;
 pub use heading::Heading;
 
 use crate::events::Timestamp;
