@@ -5,20 +5,26 @@ use crate::app::Heading;
 
 const HEADER: usize = 12;
 
-/// Labels up to the end or a pointer, which only goes back; returns where it goes on.
+/// Labels up to the end or to a pointer back; returns where it goes on.
 fn name(message: &[u8], mut at: usize, pointers: bool) -> Option<usize> {
+    let begin = at;
     loop {
         let len = *message.get(at)?;
         match len {
             0 => return Some(at + 1),
             1..=63 => at += 1 + usize::from(len),
-            0xc0.. if pointers => return message.get(at + 1).map(|_| at + 2),
+            0xc0.. if pointers => {
+                let low = *message.get(at + 1)?;
+                let target = usize::from(len & 0x3f) << 8 | usize::from(low);
+                return (target < begin).then_some(at + 2);
+            }
             _ => return None,
         }
     }
 }
 
-/// The questions and records are all there.
+/// The questions and answers are all there; whether they are a response. Some servers leave out what
+/// was asked; more than that is not looked at.
 fn is_whole(message: &[u8]) -> Option<bool> {
     let count = |at: usize| {
         let &bytes = message.get(at..)?.first_chunk()?;
@@ -26,7 +32,8 @@ fn is_whole(message: &[u8]) -> Option<bool> {
     };
     let (questions, answers) = (count(4)?, count(6)?);
     let others = u32::from(count(8)?) + u32::from(count(10)?);
-    if questions == 0 {
+    let response = message[2] & 0x80 != 0;
+    if questions == 0 && (!response || u32::from(answers) + others == 0) {
         return None;
     }
     let mut at = HEADER;
@@ -36,12 +43,12 @@ fn is_whole(message: &[u8]) -> Option<bool> {
     if at > message.len() {
         return None;
     }
-    for _ in 0..u32::from(answers) + others {
+    for _ in 0..answers {
         let fixed = name(message, at, true)?;
         let &len = message.get(fixed + 8..)?.first_chunk()?;
         at = fixed + 10 + usize::from(u16::from_be_bytes(len));
     }
-    (at <= message.len()).then_some(message[2] & 0x80 != 0)
+    (at <= message.len()).then_some(response)
 }
 
 /// In datagrams; an answer to the server means that the ends are the other way round.

@@ -145,7 +145,8 @@ impl Detector {
     /// that a heading of datagrams that failed does not prevent that the other one is recognised.
     pub fn data(&mut self, heading: Heading, head: &[u8], total: u64, origin: &Origin) -> Verdict {
         let side = heading.index();
-        if head.is_empty() || self.sides[side] != Verdict::Unknown {
+        let nothing = head.is_empty() && origin.carrier == Carrier::Tcp;
+        if nothing || self.sides[side] != Verdict::Unknown {
             return self.flow;
         }
         self.first.get_or_insert(heading);
