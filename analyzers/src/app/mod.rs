@@ -10,6 +10,7 @@
 //! It must give the same transactions however the bytes were cut.
 
 mod buffer;
+pub mod detect;
 mod files;
 mod heading;
 pub mod http;
@@ -41,6 +42,57 @@ pub enum AppProto {
     Smb,
     /// DCE/RPC without SMB.
     Dcerpc,
+    // What follows is recognised at most, and not parsed.
+    /// HTTP/2.
+    Http2,
+    /// IMAP.
+    Imap,
+    /// POP3.
+    Pop3,
+    /// RDP.
+    Rdp,
+    /// MQTT.
+    Mqtt,
+    /// QUIC, and what Google called so before.
+    Quic,
+    /// SIP.
+    Sip,
+    /// SNMP.
+    Snmp,
+    /// Kerberos 5.
+    Krb5,
+    /// NTP.
+    Ntp,
+    /// DHCP and BOOTP.
+    Dhcp,
+    /// TFTP.
+    Tftp,
+    /// NFS.
+    Nfs,
+    /// IKE.
+    Ike,
+    /// RFB, which VNC speaks.
+    Rfb,
+    /// Telnet.
+    Telnet,
+    /// BitTorrent's distributed hash table.
+    BittorrentDht,
+    /// LDAP.
+    Ldap,
+    /// WebSocket.
+    Websocket,
+    /// Multicast DNS.
+    Mdns,
+    /// DNS over HTTP/2.
+    Doh2,
+    /// PostgreSQL.
+    Pgsql,
+    /// Modbus/TCP.
+    Modbus,
+    /// DNP3.
+    Dnp3,
+    /// EtherNet/IP.
+    Enip,
 }
 
 impl AppProto {
@@ -57,6 +109,31 @@ impl AppProto {
             AppProto::FtpData => "ftp-data",
             AppProto::Smb => "smb",
             AppProto::Dcerpc => "dcerpc",
+            AppProto::Http2 => "http2",
+            AppProto::Imap => "imap",
+            AppProto::Pop3 => "pop3",
+            AppProto::Rdp => "rdp",
+            AppProto::Mqtt => "mqtt",
+            AppProto::Quic => "quic",
+            AppProto::Sip => "sip",
+            AppProto::Snmp => "snmp",
+            AppProto::Krb5 => "krb5",
+            AppProto::Ntp => "ntp",
+            AppProto::Dhcp => "dhcp",
+            AppProto::Tftp => "tftp",
+            AppProto::Nfs => "nfs",
+            AppProto::Ike => "ike",
+            AppProto::Rfb => "rfb",
+            AppProto::Telnet => "telnet",
+            AppProto::BittorrentDht => "bittorrent-dht",
+            AppProto::Ldap => "ldap",
+            AppProto::Websocket => "websocket",
+            AppProto::Mdns => "mdns",
+            AppProto::Doh2 => "doh2",
+            AppProto::Pgsql => "pgsql",
+            AppProto::Modbus => "modbus",
+            AppProto::Dnp3 => "dnp3",
+            AppProto::Enip => "enip",
         }
     }
 }

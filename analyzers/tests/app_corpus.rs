@@ -1,0 +1,125 @@
+//! Application layers over the shared captures, their streams put together naively.
+//!
+//! `UMBRA_PEER_EVE` may name a folder with what Suricata's `eve.json` says about each capture: a file
+//! named like the capture below the shared folder, with `__` for `/` and `.json` behind. Then what is found
+//! here is held against that, and the agreement printed; `UMBRA_AGREEMENT` says how many per cent of the
+//! flows have to agree.
+
+mod captures;
+mod streams;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use streams::{Conversation, Said};
+use umbra_analyzers::app::detect::{Carrier, Detector, Origin, Verdict};
+
+/// The peer's events for a capture, by type.
+fn peer(folder: &Path, capture: &Path, shared: &Path) -> Option<Vec<Value>> {
+    let name = capture.strip_prefix(shared).ok()?.to_str()?.replace('/', "__");
+    let text = fs::read_to_string(folder.join(format!("{name}.json"))).ok()?;
+    Some(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+fn peer_folder() -> Option<PathBuf> {
+    std::env::var_os("UMBRA_PEER_EVE").map(PathBuf::from)
+}
+
+fn detect(conversation: &Conversation) -> Detector {
+    let carrier = if conversation.tcp { Carrier::Tcp } else { Carrier::Udp };
+    let origin = Origin { carrier, server_port: conversation.server.1 };
+    let mut detector = Detector::new();
+    let mut heads = [Vec::new(), Vec::new()];
+    for (heading, said, _) in &conversation.said {
+        let Said::Bytes(bytes) = said else { continue };
+        let head: &mut Vec<u8> = &mut heads[heading.index()];
+        if !conversation.tcp {
+            head.clear();
+        }
+        head.extend_from_slice(bytes);
+        let total = head.len() as u64;
+        detector.data(*heading, head, total, &origin);
+        detector.count(*heading, total);
+    }
+    detector
+}
+
+#[test]
+fn protocols_are_those_that_the_peer_names() {
+    let Some(shared) = captures::shared_data() else { return };
+    let folder = peer_folder();
+    let (mut equal, mut all, mut named, mut named_equal) = (0u32, 0u32, 0u32, 0u32);
+    let mut names: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut differences: BTreeMap<(String, String), (u32, String)> = BTreeMap::new();
+    for capture in captures::captures(&shared) {
+        let conversations = streams::conversations(&capture);
+        let events = folder.as_ref().and_then(|folder| peer(folder, &capture, &shared));
+        let mut peers: HashMap<_, VecDeque<&Value>> = HashMap::new();
+        for event in events.iter().flatten().filter(|event| event["event_type"] == "flow") {
+            peers.entry(tuple(event)).or_default().push_back(event);
+        }
+        for conversation in &conversations {
+            let detector = detect(conversation);
+            let name = detector.verdict().as_str();
+            *names.entry(name.unwrap_or("-")).or_default() += 1;
+            let (a, b) = (text(conversation.client), text(conversation.server));
+            let key = (conversation.tcp, a.clone().min(b.clone()), a.max(b));
+            let Some(event) = peers.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
+            // What a flow was before it became something else is what was recognised.
+            let theirs = event["app_proto_orig"].as_str().or(event["app_proto"].as_str());
+            // Announced by a control connection, which is not known here.
+            if theirs == Some("ftp-data") {
+                continue;
+            }
+            all += 1;
+            let is_named = [theirs, name].iter().any(|n| n.is_some_and(|n| n != "failed"));
+            named += u32::from(is_named);
+            named_equal += u32::from(is_named && theirs == name);
+            if theirs == name {
+                equal += 1;
+                continue;
+            }
+            let key = (theirs.unwrap_or("-").to_owned(), name.unwrap_or("-").to_owned());
+            let entry = differences.entry(key).or_default();
+            entry.0 += 1;
+            entry.1 = format!("{} {:?}", capture.display(), conversation.client);
+        }
+    }
+    println!("recognised here: {names:?}");
+    if all > 0 {
+        let per_cent = 100.0 * f64::from(equal) / f64::from(all);
+        println!("{equal} of {all} flows as the peer says: {per_cent:.2} %");
+        let of_named = 100.0 * f64::from(named_equal) / f64::from(named.max(1));
+        println!("{named_equal} of {named} that either names: {of_named:.2} %");
+        for ((theirs, ours), (count, example)) in &differences {
+            println!("  {count:5} {theirs} there, {ours} here; such as {example}");
+        }
+        let least: f64 =
+            std::env::var("UMBRA_AGREEMENT").ok().and_then(|v| v.parse().ok()).unwrap_or(0.0);
+        assert!(per_cent >= least);
+    }
+    let found = |name: &str| names.get(name).copied().unwrap_or(0);
+    assert!(found("http") > 0 && found("tls") > 0 && found("dns") > 0 && found("smb") > 0);
+    assert_eq!(Verdict::Failed.as_str(), Some("failed"));
+}
+
+fn text((address, port): streams::End) -> (String, u64) {
+    (address.to_string(), port.into())
+}
+
+type Key = (bool, (String, u64), (String, u64));
+
+fn tuple(event: &Value) -> Key {
+    let address = |name: &str| {
+        let address = event[name].as_str().unwrap_or_default();
+        let parsed: Result<std::net::IpAddr, _> = address.parse();
+        parsed.map_or_else(|_| address.to_owned(), |address| address.to_string())
+    };
+    let port = |name: &str| event[name].as_u64().unwrap_or(0);
+    let a = (address("src_ip"), port("src_port"));
+    let b = (address("dest_ip"), port("dest_port"));
+    (event["proto"] == "TCP", a.clone().min(b.clone()), a.max(b))
+}
+
