@@ -122,4 +122,3 @@ fn tuple(event: &Value) -> Key {
     let b = (address("dest_ip"), port("dest_port"));
     (event["proto"] == "TCP", a.clone().min(b.clone()), a.max(b))
 }
-
