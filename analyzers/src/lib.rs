@@ -10,6 +10,7 @@ pub mod decode;
 pub mod defrag;
 pub mod events;
 pub mod flow;
+pub mod ids;
 pub mod performance;
 pub mod pipeline;
 pub mod profile;

@@ -1,0 +1,3 @@
+//! Signatures: rules as Suricata 8 reads them, and what they find in the traffic.
+
+pub mod rule;
