@@ -12,7 +12,7 @@ pub(crate) struct Needle {
 #[derive(Debug, Clone)]
 enum Kind {
     /// As it stands.
-    Exact(memmem::Finder<'static>),
+    Exact(Box<memmem::Finder<'static>>),
     /// ASCII letters in either case: the byte at `at`, rare in traffic, is looked for in both cases.
     NoCase { at: usize, low: u8, high: u8 },
     /// Nothing to look for: found everywhere.
@@ -29,7 +29,7 @@ impl Needle {
             let byte = bytes[at];
             Kind::NoCase { at, low: byte.to_ascii_lowercase(), high: byte.to_ascii_uppercase() }
         } else {
-            Kind::Exact(memmem::Finder::new(bytes).into_owned())
+            Kind::Exact(Box::new(memmem::Finder::new(bytes).into_owned()))
         };
         Self { bytes: bytes.into(), kind }
     }
