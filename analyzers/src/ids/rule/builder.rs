@@ -6,7 +6,7 @@ use super::ast::{
 };
 use super::config::Classification;
 use super::problem::{Result, fail};
-use crate::app::AppProto;
+use crate::app::{AppProto, Heading};
 
 /// How many variables one rule may have.
 const MAX_VARIABLES: usize = 64;
@@ -16,6 +16,7 @@ const MAX_VARIABLES: usize = 64;
 struct Sticky {
     keyword: String,
     source: Source,
+    heading: Option<Heading>,
     transforms: Vec<Transform>,
     /// Where its matches go, once it has some.
     inspection: Option<usize>,
@@ -84,18 +85,10 @@ impl<'a> Builder<'a> {
 
     /// Fails where a relative expression has nothing before it in its buffer.
     pub(super) fn check_relative(&self, source: Source, relative: bool) -> Result<()> {
-        let anchor = |found: &Match| !matches!(found, Match::Size(_) | Match::Absent(_));
-        let open = self.sticky.as_ref().map(|sticky| sticky.inspection);
-        let found = match open {
-            Some(at) => at.is_some_and(|at| self.latest(|n| n == at, anchor).is_some()),
-            None => {
-                let of =
-                    |n: usize| self.rule.inspections.get(n).is_some_and(|i| i.source == source);
-                self.latest(of, anchor).is_some()
-            }
-        };
-        if relative && !found {
-            fail!("the flag R needs a match before it in the same buffer");
+        let of = |n: usize| self.rule.inspections.get(n).is_some_and(|i| i.source == source);
+        let anchor = |found: &Match| matches!(found, Match::Content(_) | Match::Pcre(_));
+        if relative && self.latest(of, anchor).is_none() {
+            fail!("the flag R needs a content or expression before it in the same buffer");
         }
         Ok(())
     }
@@ -116,6 +109,11 @@ impl<'a> Builder<'a> {
 
     /// Opens a sticky buffer.
     pub(super) fn open(&mut self, source: Source) -> Result<()> {
+        self.open_heading(source, None)
+    }
+
+    /// Opens a sticky buffer, in one heading only.
+    pub(super) fn open_heading(&mut self, source: Source, heading: Option<Heading>) -> Result<()> {
         self.close()?;
         if let Source::App(buffer) = source
             && let Some(protocol) = buffer.protocol()
@@ -125,6 +123,7 @@ impl<'a> Builder<'a> {
         self.sticky = (source != Source::Payload).then(|| Sticky {
             keyword: self.keyword.to_owned(),
             source,
+            heading,
             transforms: Vec::new(),
             inspection: None,
         });
@@ -176,7 +175,7 @@ impl<'a> Builder<'a> {
 
     /// Adds a match to this source, whatever is open.
     pub(super) fn add_to(&mut self, source: Source, found: Match) {
-        let at = self.inspection(source, &[], false);
+        let at = self.inspection(source, None, &[], false);
         self.add_at(at, found);
     }
 
@@ -192,13 +191,13 @@ impl<'a> Builder<'a> {
 
     fn target(&mut self) -> usize {
         let Some(mut sticky) = self.sticky.take() else {
-            return self.inspection(Source::Payload, &[], false);
+            return self.inspection(Source::Payload, None, &[], false);
         };
         let at = match sticky.inspection {
             Some(at) => at,
             None => {
                 let fresh = matches!(sticky.source, Source::App(buffer) if buffer.is_multiple());
-                self.inspection(sticky.source, &sticky.transforms, fresh)
+                self.inspection(sticky.source, sticky.heading, &sticky.transforms, fresh)
             }
         };
         sticky.inspection = Some(at);
@@ -207,15 +206,20 @@ impl<'a> Builder<'a> {
     }
 
     /// The inspection of a source, made where there is none or a fresh one is asked for.
-    fn inspection(&mut self, source: Source, transforms: &[Transform], fresh: bool) -> usize {
-        let found = self
-            .rule
-            .inspections
-            .iter()
-            .position(|i| !fresh && i.source == source && i.transforms == transforms);
+    fn inspection(
+        &mut self,
+        source: Source,
+        heading: Option<Heading>,
+        transforms: &[Transform],
+        fresh: bool,
+    ) -> usize {
+        let found = self.rule.inspections.iter().position(|i| {
+            !fresh && (i.source, i.heading) == (source, heading) && i.transforms == transforms
+        });
         found.unwrap_or_else(|| {
             self.rule.inspections.push(Inspection {
                 source,
+                heading,
                 transforms: transforms.to_vec(),
                 matches: Vec::new(),
             });
@@ -280,7 +284,7 @@ impl<'a> Builder<'a> {
         {
             self.want(protocol);
         }
-        let to = self.inspection(source, &[], false);
+        let to = self.inspection(source, None, &[], false);
         let (Some(from), Some(order)) = (self.rule.inspections.get_mut(at), self.order.get_mut(at))
         else {
             return Ok(());

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ast::{BitOperation, Rule, StateOperation};
+use super::ast::{BitOperation, DatasetKind, Match, Rule, StateOperation};
 use super::config::Classification;
 use super::parse::{Context, Parsed, parse, sid_of};
 use super::problem::{Problem, RuleError, RuleErrorKind};
@@ -80,6 +80,8 @@ pub struct RuleSet<'a> {
     loaded: Loaded,
     /// Where a gid and sid stands in `loaded.rules`.
     known: HashMap<(u32, u32), usize>,
+    /// Types of the data sets that rules have named.
+    datasets: HashMap<Box<str>, DatasetKind>,
 }
 
 impl<'a> RuleSet<'a> {
@@ -91,6 +93,7 @@ impl<'a> RuleSet<'a> {
             resolver: Resolver::new(variables),
             loaded: Loaded::default(),
             known: HashMap::new(),
+            datasets: HashMap::new(),
         }
     }
 
@@ -175,7 +178,8 @@ impl<'a> RuleSet<'a> {
 
     /// Of two rules with the same gid and sid the one with the higher rev stays.
     fn add(&mut self, parsed: Parsed) -> Result<(), Problem> {
-        let Parsed { rule, warnings } = parsed;
+        let Parsed { mut rule, warnings } = parsed;
+        self.check_datasets(&mut rule)?;
         let key = (rule.gid, rule.sid);
         let old = self.known.get(&key).and_then(|at| self.loaded.rules.get_mut(*at));
         let warn = |reason| RuleWarning {
@@ -200,6 +204,31 @@ impl<'a> RuleSet<'a> {
                 self.loaded.warnings.extend(warnings.into_iter().map(warn));
                 self.known.insert(key, self.loaded.rules.len());
                 self.loaded.rules.push(rule);
+            }
+        }
+        Ok(())
+    }
+
+    /// A data set's type must be said by the first rule that names it.
+    fn check_datasets(&mut self, rule: &mut Rule) -> Result<(), Problem> {
+        for found in rule.inspections.iter_mut().flat_map(|i| &mut i.matches) {
+            let Match::Dataset(dataset) = found else { continue };
+            let known = self.datasets.get(&dataset.name).copied();
+            match (dataset.kind, known) {
+                (Some(kind), Some(known)) if kind != known => {
+                    let reason =
+                        format!("dataset {}: another rule says another type", dataset.name);
+                    return Err(Problem::Failed(reason));
+                }
+                (Some(kind), None) => {
+                    self.datasets.insert(dataset.name.clone(), kind);
+                }
+                (Some(_), Some(_)) => {}
+                (None, Some(_)) => Arc::make_mut(dataset).kind = known,
+                (None, None) => {
+                    let reason = format!("dataset {}: no rule before says its type", dataset.name);
+                    return Err(Problem::Failed(reason));
+                }
             }
         }
         Ok(())

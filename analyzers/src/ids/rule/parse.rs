@@ -41,6 +41,9 @@ pub(super) fn parse(
     if options.len() > MAX_OPTIONS {
         fail!("it has {} options, {MAX_OPTIONS} are allowed", options.len());
     }
+    for option in options.iter().filter(|option| option.name == "requires") {
+        keyword::requires(option.value.unwrap_or("")).map_err(|problem| problem.at("requires"))?;
+    }
     let (protocol, hook) = protocol(parts.protocol)?;
     let direction = match parts.direction {
         "->" => Direction::OneWay,
@@ -59,12 +62,8 @@ pub(super) fn parse(
     let header = Header { protocol, hook, src, src_ports, direction, dst, dst_ports };
     let rule = empty(Arc::clone(&context.file), line, action, header);
     let mut builder = Builder::new(rule, context.classification, context.folder);
-    // What a rule requires decides first whether the rest need be known.
-    for option in options.iter().filter(|option| option.name == "requires") {
-        keyword::read(&mut builder, *option)?;
-    }
-    for option in options.iter().filter(|option| option.name != "requires") {
-        keyword::read(&mut builder, *option)?;
+    for option in options {
+        keyword::read(&mut builder, option)?;
     }
     let warnings = std::mem::take(&mut builder.warnings);
     let (mut rule, wanted) = builder.finish()?;

@@ -147,10 +147,7 @@ fn check_content(source: Source, content: &Content) -> Result<()> {
     let bytes = &*content.bytes;
     match buffer {
         Buffer::HttpHost => {
-            if content.nocase {
-                fail!("it is in small letters; a content with nocase cannot be meant");
-            }
-            if bytes.iter().any(u8::is_ascii_uppercase) {
+            if !content.nocase && bytes.iter().any(u8::is_ascii_uppercase) {
                 fail!("it is in small letters; a content with capitals is never in it");
             }
         }

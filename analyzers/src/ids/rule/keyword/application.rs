@@ -96,7 +96,10 @@ fn app_layer_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
             fail!("{name:?} must be protocol.event, or one of {}", known::LAYER_EVENTS.join(" "))
         }
         Some((protocol, event)) if !event.is_empty() => match known::app_protocol(protocol) {
-            Some(protocol) => b.want(protocol),
+            Some(protocol) if !known::event_is_gone(protocol, event) => b.want(protocol),
+            Some(_) => {
+                return Err(Problem::Skipped(format!("Suricata 8 has no event {name:?} any more")));
+            }
             None if known::app_protocol_is_known(protocol) => {
                 unsupported!("events of the protocol {protocol}")
             }

@@ -1,10 +1,10 @@
 //! Sticky buffers, and the older modifiers that move a content to a buffer.
 
-use super::super::ast::{PacketBuffer, Source};
+use super::super::ast::{Direction, PacketBuffer, Source};
 use super::super::builder::Builder;
 use super::super::problem::{Result, fail};
 use super::{Keyword, Wants, nothing};
-use crate::app::Buffer;
+use crate::app::{Buffer, Heading};
 
 pub(super) const KEYWORDS: &[Keyword] = &[
     nothing("pkt_data", |b, _| {
@@ -46,6 +46,22 @@ fn open(b: &mut Builder<'_>, buffer: Buffer) -> Result<()> {
     b.open(Source::App(buffer))
 }
 
+/// `file.data:to_client`, in rules that look at both headings of a transaction.
+fn one_way(b: &mut Builder<'_>, buffer: Buffer, value: &str) -> Result<()> {
+    let heading = match value {
+        "to_server" => Heading::ToServer,
+        "to_client" => Heading::ToClient,
+        other => fail!("{other:?} must be to_server, to_client or nothing"),
+    };
+    if b.rule.header.direction != Direction::Transaction {
+        fail!("a heading may only be named in rules of transactions (=>)");
+    }
+    if buffer.headings() != (true, true) {
+        fail!("it is there in one heading only, which need not be named");
+    }
+    b.open_heading(Source::App(buffer), Some(heading))
+}
+
 /// Those names in the table of buffers that are keywords of another kind.
 const OTHERS: [&str; 7] = [
     "filename",
@@ -64,9 +80,10 @@ pub(super) fn sticky() -> impl Iterator<Item = Keyword> {
     });
     names.filter(|name| !OTHERS.contains(name)).map(|name| Keyword {
         name,
-        wants: Wants::Nothing,
-        read: |b, _| match Buffer::from_keyword(b.keyword) {
-            Some(buffer) => b.open(Source::App(buffer)),
+        wants: Wants::Perhaps,
+        read: |b, v| match Buffer::from_keyword(b.keyword) {
+            Some(buffer) if v.is_empty() => open(b, buffer),
+            Some(buffer) => one_way(b, buffer, v),
             None => fail!("there is no such buffer"),
         },
     })

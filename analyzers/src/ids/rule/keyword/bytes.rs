@@ -82,6 +82,7 @@ fn check_len(bytes: Value<u8>, encoding: Encoding, least: u8) -> Result<()> {
         Encoding::Text(StringBase::Oct | StringBase::Auto) => 23,
     };
     match bytes {
+        Value::Constant(0) if matches!(encoding, Encoding::Text(_)) => Ok(()),
         Value::Constant(n) if n < least || n > most => {
             fail!("the number has {n} bytes, must have {least} to {most}")
         }
@@ -107,7 +108,7 @@ fn byte_test(b: &mut Builder<'_>, value: &str) -> Result<()> {
     else {
         fail!("must be bytes,operator,value,offset and options");
     };
-    let bytes = b.value("the number of bytes", bytes, 1u8, 23)?;
+    let bytes = b.value("the number of bytes", bytes, 0u8, 23)?;
     let (sign, negated) = match sign.strip_prefix('!') {
         Some(sign) => (sign.trim_start(), true),
         None => (sign, false),
@@ -193,7 +194,7 @@ fn byte_extract(b: &mut Builder<'_>, value: &str) -> Result<()> {
     let (Some(bytes), Some(offset), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
         fail!("must be bytes,offset,name and options");
     };
-    let bytes = Value::Constant(within("the number of bytes", bytes, 1u8, 23)?);
+    let bytes = Value::Constant(within("the number of bytes", bytes, 0u8, 23)?);
     let offset = Value::Constant(within("the offset", offset, -65535, 65535)?);
     let mut options = Options::default();
     let (mut multiplier, mut align) = (1, None);

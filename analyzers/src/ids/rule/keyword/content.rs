@@ -38,7 +38,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
 ];
 
 /// Longest content.
-const MAX_CONTENT: usize = 255;
+const MAX_CONTENT: usize = u16::MAX as usize;
 
 /// A content as a rule writes it, without modifiers.
 pub(super) fn new_content(text: &str, negated: bool) -> Result<Content> {

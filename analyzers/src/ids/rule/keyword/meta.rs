@@ -20,7 +20,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     value("target", target),
     nothing("noalert", noalert),
     nothing("alert", alert),
-    perhaps("requires", requires),
+    perhaps("requires", |_, v| requires(v)),
     nothing("prefilter", prefilter),
 ];
 
@@ -104,7 +104,6 @@ fn metadata(b: &mut Builder<'_>, value: &str) -> Result<()> {
 }
 
 fn target(b: &mut Builder<'_>, value: &str) -> Result<()> {
-    b.once("target")?;
     b.rule.target = Some(match unquoted(value)? {
         "src_ip" => Target::Source,
         "dest_ip" => Target::Destination,
@@ -146,8 +145,8 @@ const VERSION: [u32; 3] = [8, 0, 8];
 /// What may be asked for with `feature`, and is there.
 const FEATURES: [&str; 5] = ["output::file-store", "ja3", "ja4", "hassh", "http2"];
 
-fn requires(b: &mut Builder<'_>, value: &str) -> Result<()> {
-    let _ = b;
+/// Whether a rule is for what there is. Checked before the rest of the rule is read.
+pub(in super::super) fn requires(value: &str) -> Result<()> {
     let requirements = value.split(',').map(str::trim).filter(|part| !part.is_empty());
     for requirement in requirements {
         let (kind, rest) = requirement.split_once(char::is_whitespace).unwrap_or((requirement, ""));

@@ -12,6 +12,7 @@ mod state;
 mod transform;
 
 pub(super) use known::{app_protocol, app_protocol_is_known};
+pub(super) use meta::requires;
 pub(super) use state::read_threshold;
 
 use std::collections::HashMap;

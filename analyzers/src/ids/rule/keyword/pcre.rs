@@ -3,7 +3,7 @@
 use super::super::ast::{Capture, CaptureKind, Match, Pcre, PcreFlags, Source};
 use super::super::builder::Builder;
 use super::super::problem::{Result, fail};
-use super::super::split::quoted;
+use super::super::split::unquoted;
 use super::super::text::readable;
 use super::{Keyword, value};
 use crate::app::Buffer;
@@ -11,7 +11,10 @@ use crate::app::Buffer;
 pub(super) const KEYWORDS: &[Keyword] = &[value("pcre", pcre)];
 
 fn pcre(b: &mut Builder<'_>, value: &str) -> Result<()> {
-    let (text, negated) = quoted(value)?;
+    let (text, negated) = match value.strip_prefix('!') {
+        Some(rest) => (unquoted(rest.trim_start())?, true),
+        None => (unquoted(value)?, false),
+    };
     let (text, captures) = split_captures(text)?;
     let Some(text) = text.strip_prefix('/') else { fail!("must begin with a slash") };
     let Some(end) = text.rfind('/') else { fail!("the closing slash is missing") };
@@ -53,21 +56,21 @@ fn pcre(b: &mut Builder<'_>, value: &str) -> Result<()> {
         relative_next: false,
         captures: captures.into_iter().chain(named_captures(pattern)).collect(),
     };
-    match buffer {
-        Some(buffer) => {
-            if b.open_source().is_some() {
-                fail!(
-                    "a sticky buffer is open, and a flag names another; pkt_data must stand before"
-                );
-            }
-            b.want(crate::app::AppProto::Http1);
-            b.check_relative(Source::App(buffer), relative)?;
-            b.add_to(Source::App(buffer), Match::Pcre(expression));
+    match (buffer.map(Source::App), b.open_source()) {
+        (Some(named), Some(open)) if named != open => {
+            fail!("a sticky buffer is open, and a flag names another; pkt_data must stand before")
         }
-        None => {
-            b.check_relative(b.open_source().unwrap_or(Source::Payload), relative)?;
+        (Some(named), None) => {
+            b.want(crate::app::AppProto::Http1);
+            b.check_relative(named, relative)?;
+            b.add_to(named, Match::Pcre(expression));
+        }
+        (None, None) => {
+            b.check_relative(Source::Payload, relative)?;
             b.add(Match::Pcre(expression));
         }
+        // In a sticky buffer what is relative to nothing is from its beginning.
+        (_, Some(_)) => b.add(Match::Pcre(expression)),
     }
     Ok(())
 }
