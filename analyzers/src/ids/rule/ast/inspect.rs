@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ByteExtract, ByteJump, ByteMath, ByteTest, Compare};
-use crate::app::Buffer;
+use crate::app::{Buffer, Heading};
 
 /// A list of matches that must all hold, in order, in one buffer.
 ///
@@ -13,6 +13,8 @@ use crate::app::Buffer;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspection {
     pub source: Source,
+    /// Only what goes this way: `file.data:to_client` in rules of transactions (`=>`).
+    pub heading: Option<Heading>,
     /// In order, before anything is looked for.
     pub transforms: Vec<Transform>,
     pub matches: Vec<Match>,
@@ -84,7 +86,7 @@ pub enum Match {
 /// `content`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// 1 to 255 bytes. Not lowered where `nocase`.
+    /// 1 to 65,535 bytes. Not lowered where `nocase`.
     pub bytes: Box<[u8]>,
     pub nocase: bool,
     pub negated: bool,

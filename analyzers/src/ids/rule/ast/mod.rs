@@ -40,7 +40,7 @@ pub use state::{
 
 use std::sync::Arc;
 
-use crate::app::Heading;
+use crate::app::{AppProto, Heading};
 
 /// One rule, ready to be compiled.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,9 @@ pub struct Rule {
     /// The heading that packets must have, from `flow` or from buffers and keywords that there are in one
     /// heading only. `None` where both will do, and for rules of transactions (`=>`).
     pub heading: Option<Heading>,
+    /// The flow must have been recognised as this: by the header, or because a buffer or keyword is of this
+    /// protocol. `None` where it does not matter.
+    pub app_protocol: Option<AppProto>,
     /// All must hold, of the packet.
     pub packet: Vec<PacketCondition>,
     /// All must hold, of the flow's application layer or of one transaction.

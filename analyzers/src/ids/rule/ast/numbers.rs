@@ -5,7 +5,8 @@ use super::{Value, VarId};
 /// Where and how a number is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NumberAt {
-    /// How many bytes; 0 in `byte_jump` for none.
+    /// How many bytes. 0: of text as many digits as there are; in binary (only `byte_jump`) no number, which
+    /// counts as 0.
     pub bytes: Value<u8>,
     pub offset: Value<i32>,
     /// From the end of the match before.
