@@ -134,8 +134,12 @@ impl Found {
         let (a, b) = (src.min(dst), src.max(dst));
         match decoded.transport {
             Transport::Tcp(tcp) => {
-                let (fin, syn, rst, ack) =
-                    (tcp.flags & 1 != 0, tcp.flags & 2 != 0, tcp.flags & 4 != 0, tcp.flags & 16 != 0);
+                let (fin, syn, rst, ack) = (
+                    tcp.flags & 1 != 0,
+                    tcp.flags & 2 != 0,
+                    tcp.flags & 4 != 0,
+                    tcp.flags & 16 != 0,
+                );
                 let key = (true, a, b);
                 if syn && !ack {
                     let old = self.index.get(&key).map(|&at| &self.all[at]);
