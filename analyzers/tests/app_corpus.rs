@@ -128,7 +128,16 @@ fn tuple(event: &Value) -> Key {
 
 /// What a parser makes of a conversation, as EVE would have it.
 fn records(parser: &mut dyn Parser, conversation: &Conversation) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut take = |parser: &mut dyn Parser, behind: u64| {
+        let up_to = parser.next().saturating_sub(behind).max(parser.first());
+        let transactions = (parser.first()..up_to).filter_map(|n| parser.transaction(n));
+        all.extend(transactions.map(|transaction| Value::Object(transaction.record())));
+        parser.release(up_to);
+    };
     for (heading, said, now) in &conversation.said {
+        // Those far back are finished.
+        take(&mut *parser, 100);
         let result = match said {
             Said::Bytes(bytes) if bytes.is_empty() => Ok(()),
             Said::Bytes(bytes) => parser.data(*heading, bytes, *now),
@@ -141,8 +150,8 @@ fn records(parser: &mut dyn Parser, conversation: &Conversation) -> Vec<Value> {
     for heading in Heading::ALL {
         parser.end(heading, conversation.said.last().map_or(Timestamp::ZERO, |said| said.2));
     }
-    let all = (parser.first()..parser.next()).filter_map(|n| parser.transaction(n));
-    all.map(|transaction| Value::Object(transaction.record())).collect()
+    take(&mut *parser, 0);
+    all
 }
 
 /// Holds the records of a protocol against the peer's, flow by flow and each only once.

@@ -42,6 +42,7 @@ pub(crate) struct Call {
     /// Those of `interfaces` that the request goes to.
     target: Vec<Interface>,
     ended: [bool; 2],
+    in_pipe: bool,
 }
 
 impl Call {
@@ -59,7 +60,13 @@ impl Call {
             interfaces: None,
             target: Vec::new(),
             ended: [!is_request, false],
+            in_pipe: false,
         }
+    }
+
+    /// Of what goes through a pipe of SMB.
+    pub(crate) fn in_pipe(heading: Heading, header: &Header) -> Self {
+        Self { in_pipe: true, ..Self::new(heading, header) }
     }
 
     pub(crate) const fn request(&self) -> Option<u8> {
@@ -89,7 +96,9 @@ impl Call {
             let reached = |bound: &&Interface| bound.is_accepted() && bound.context == self.context;
             self.target = bound.iter().filter(reached).copied().collect();
         }
-        let data = pdu::stub(header, body).map_or(&[][..], |stub| stub.data);
+        let stub = pdu::stub(header, body).map_or(&[][..], |stub| stub.data);
+        // An object's identity in front of the arguments is left in outside of pipes, as Suricata does.
+        let data = if self.in_pipe { stub } else { body.get(8..).unwrap_or_default() };
         self.stubs[0].push(data, header.is_last(), room);
         self.ended[0] |= header.is_last();
     }
@@ -104,7 +113,9 @@ impl Call {
         self.response = Some(header.kind);
         self.ended[0] = true;
         if header.kind == kind::RESPONSE {
-            let data = pdu::stub(header, body).map_or(&[][..], |stub| stub.data);
+            let stub = pdu::stub(header, body).map_or(&[][..], |stub| stub.data);
+            // Suricata's `dcerpc.stub_data` of a connection begins right behind the common header.
+            let data = if self.in_pipe { stub } else { body };
             self.stubs[1].push(data, header.is_last(), room);
             self.ended[1] |= header.is_last();
         } else {
@@ -179,7 +190,10 @@ impl Call {
             record.insert("req".into(), asked);
         }
         if matches!(self.request, Some(kind::REQUEST | kind::BIND)) {
-            let interfaces = self.interfaces.as_deref().unwrap_or_default();
+            let interfaces = match self.request {
+                Some(kind::REQUEST) => &self.target,
+                _ => self.interfaces.as_deref().unwrap_or_default(),
+            };
             if !interfaces.is_empty() {
                 let all = interfaces.iter().map(|one| {
                     let mut fields = identity(one);
