@@ -16,6 +16,7 @@ use serde_json::Value;
 use streams::{Conversation, Said};
 use umbra_analyzers::app::dcerpc::{Dcerpc, DcerpcUdp};
 use umbra_analyzers::app::detect::{Carrier, Detector, Origin, Verdict};
+use umbra_analyzers::app::smb::Smb;
 use umbra_analyzers::app::{AppProto, Heading, Parser};
 use umbra_analyzers::events::Timestamp;
 
@@ -223,4 +224,9 @@ fn dcerpc_records_are_the_peers() {
         true => Box::new(Dcerpc::new()),
         false => Box::new(DcerpcUdp::new()),
     });
+}
+
+#[test]
+fn smb_records_are_the_peers() {
+    compare(AppProto::Smb, |_| Box::new(Smb::new()));
 }

@@ -15,6 +15,7 @@ pub mod detect;
 mod files;
 mod heading;
 pub mod http;
+pub mod smb;
 
 pub use buffer::Buffer;
 pub use files::FILE_DATA_LIMIT;

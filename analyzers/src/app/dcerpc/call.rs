@@ -128,10 +128,6 @@ impl Call {
         self.ended[heading.index()] = true;
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
-        self.ended == [true; 2]
-    }
-
     pub(crate) fn progress(&self, heading: Heading) -> u8 {
         let side = heading.index();
         let begun = self.stubs[side].fragments > 0;
