@@ -14,7 +14,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use streams::{Conversation, Said};
+use umbra_analyzers::app::dcerpc::{Dcerpc, DcerpcUdp};
 use umbra_analyzers::app::detect::{Carrier, Detector, Origin, Verdict};
+use umbra_analyzers::app::smb::Smb;
+use umbra_analyzers::app::{AppProto, Heading, Parser};
+use umbra_analyzers::events::Timestamp;
 
 /// The peer's events for a capture, by type.
 fn peer(folder: &Path, capture: &Path, shared: &Path) -> Option<Vec<Value>> {
@@ -121,4 +125,108 @@ fn tuple(event: &Value) -> Key {
     let a = (address("src_ip"), port("src_port"));
     let b = (address("dest_ip"), port("dest_port"));
     (event["proto"] == "TCP", a.clone().min(b.clone()), a.max(b))
+}
+
+/// What a parser makes of a conversation, as EVE would have it.
+fn records(parser: &mut dyn Parser, conversation: &Conversation) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut take = |parser: &mut dyn Parser, behind: u64| {
+        let up_to = parser.next().saturating_sub(behind).max(parser.first());
+        let transactions = (parser.first()..up_to).filter_map(|n| parser.transaction(n));
+        all.extend(transactions.map(|transaction| Value::Object(transaction.record())));
+        parser.release(up_to);
+    };
+    for (heading, said, now) in &conversation.said {
+        // Those far back are finished.
+        take(&mut *parser, 100);
+        let result = match said {
+            Said::Bytes(bytes) if bytes.is_empty() => Ok(()),
+            Said::Bytes(bytes) => parser.data(*heading, bytes, *now),
+            Said::Gap(len) => parser.gap(*heading, *len, *now),
+        };
+        if result.is_err() {
+            break;
+        }
+    }
+    for heading in Heading::ALL {
+        parser.end(heading, conversation.said.last().map_or(Timestamp::ZERO, |said| said.2));
+    }
+    take(&mut *parser, 0);
+    all
+}
+
+/// Holds the records of a protocol against the peer's, flow by flow and each only once.
+fn compare(protocol: AppProto, make: impl Fn(&Conversation) -> Box<dyn Parser>) {
+    let Some(shared) = captures::shared_data() else { return };
+    let folder = peer_folder();
+    let (mut made, mut theirs_all, mut equal) = (0usize, 0usize, 0usize);
+    let mut missing: BTreeMap<String, (u32, String)> = BTreeMap::new();
+    let verbose = std::env::var_os("UMBRA_VERBOSE").is_some();
+    for capture in captures::captures(&shared) {
+        let events = folder.as_ref().and_then(|folder| peer(folder, &capture, &shared));
+        let mut peers: HashMap<Key, Vec<Value>> = HashMap::new();
+        let is_wanted = |event: &&Value| event["event_type"] == protocol.as_str();
+        for event in events.iter().flatten().filter(is_wanted) {
+            peers.entry(tuple(event)).or_default().push(event[protocol.as_str()].clone());
+        }
+        let mut ours: HashMap<Key, Vec<Value>> = HashMap::new();
+        for conversation in streams::conversations(&capture) {
+            if detect(&conversation).verdict() != Verdict::Found(protocol) {
+                continue;
+            }
+            let (a, b) = (text(conversation.client), text(conversation.server));
+            let key = (conversation.tcp, a.clone().min(b.clone()), a.max(b));
+            let records = records(&mut *make(&conversation), &conversation);
+            made += records.len();
+            ours.entry(key).or_default().extend(records);
+        }
+        for (key, theirs) in peers {
+            let mut mine = ours.remove(&key).unwrap_or_default();
+            theirs_all += theirs.len();
+            for record in theirs {
+                if let Some(at) = mine.iter().position(|mine| *mine == record) {
+                    mine.swap_remove(at);
+                    equal += 1;
+                    continue;
+                }
+                let name = record["command"].as_str().or(record["request"].as_str());
+                let entry = missing.entry(name.unwrap_or("?").to_owned()).or_default();
+                entry.0 += 1;
+                entry.1 = format!("{} {record}", capture.display());
+                if verbose {
+                    let near = |mine: &&Value| {
+                        mine["id"] == record["id"] && mine["call_id"] == record["call_id"]
+                    };
+                    println!("{}\n  theirs {record}", capture.display());
+                    mine.iter().filter(near).for_each(|mine| println!("  ours   {mine}"));
+                }
+            }
+            if verbose && !mine.is_empty() {
+                println!("{}: {} of ours are not theirs", capture.display(), mine.len());
+                mine.iter().take(3).for_each(|mine| println!("  {mine}"));
+            }
+        }
+    }
+    println!("{}: {made} transactions here", protocol.as_str());
+    if theirs_all > 0 {
+        let per_cent = 100.0 * equal as f64 / theirs_all as f64;
+        println!("{equal} of the peer's {theirs_all} records are the same: {per_cent:.2} %");
+        for (name, (count, example)) in missing {
+            println!("  {count} {name}, such as {example}");
+        }
+    }
+    assert!(made > 0);
+}
+
+#[test]
+fn dcerpc_records_are_the_peers() {
+    compare(AppProto::Dcerpc, |conversation| match conversation.tcp {
+        true => Box::new(Dcerpc::new()),
+        false => Box::new(DcerpcUdp::new()),
+    });
+}
+
+#[test]
+fn smb_records_are_the_peers() {
+    compare(AppProto::Smb, |_| Box::new(Smb::new()));
 }

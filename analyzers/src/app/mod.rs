@@ -10,10 +10,12 @@
 //! It must give the same transactions however the bytes were cut.
 
 mod buffer;
+pub mod dcerpc;
 pub mod detect;
 mod files;
 mod heading;
 pub mod http;
+pub mod smb;
 
 pub use buffer::Buffer;
 pub use files::FILE_DATA_LIMIT;
@@ -218,6 +220,12 @@ pub trait Transaction {
     /// A number that rules can compare: `dns.opcode`.
     fn number(&self, _field: Field, _heading: Heading) -> Option<u64> {
         None
+    }
+
+    /// The interfaces that a DCE/RPC request goes to, for `dcerpc.iface`: those that the server accepted
+    /// under the number that the request names. At most a few; none in what is no request.
+    fn interfaces(&self) -> &[dcerpc::Interface] {
+        &[]
     }
 
     /// What was odd, under Suricata's `app-layer-event` names such as `http.missing_host_header`. Only
