@@ -12,10 +12,12 @@
 mod buffer;
 pub mod dcerpc;
 pub mod detect;
+pub mod dns;
 mod files;
 mod heading;
 pub mod http;
 pub mod smb;
+pub mod tls;
 
 pub use buffer::Buffer;
 pub use files::FILE_DATA_LIMIT;
@@ -189,6 +191,11 @@ pub trait Parser: Send + std::fmt::Debug {
         None
     }
 
+    /// Both ends encrypt from here on: the bytes of the streams are of no interest any more.
+    fn is_encrypted(&self) -> bool {
+        false
+    }
+
     /// Bytes held, for the accounts of memory.
     fn memory_bytes(&self) -> usize;
 }
@@ -228,6 +235,11 @@ pub trait Transaction {
         &[]
     }
 
+    /// The `index`th of a number that there can be several of: types of records. A rule wants one of them.
+    fn number_at(&self, field: Field, heading: Heading, index: usize) -> Option<u64> {
+        if index == 0 { self.number(field, heading) } else { None }
+    }
+
     /// What was odd, under Suricata's `app-layer-event` names such as `http.missing_host_header`. Only
     /// ever grows.
     fn events(&self) -> &[&'static str];
@@ -235,6 +247,11 @@ pub trait Transaction {
     /// The object of its EVE record, Suricata's keys and shape, once it is finished (or as far as it
     /// came, for an alert's `http` object and the like).
     fn record(&self) -> serde_json::Map<String, serde_json::Value>;
+
+    /// Whether its record is written once it is finished. There are those that only rules look at.
+    fn is_logged(&self) -> bool {
+        true
+    }
 
     /// Files that are carried, in order of their beginning.
     fn files(&self) -> &[File] {

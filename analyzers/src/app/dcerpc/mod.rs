@@ -74,12 +74,12 @@ impl Dcerpc {
 
     fn unit(&mut self, heading: Heading, header: &Header, body: &[u8]) {
         match heading {
-            Heading::ToServer => self.to_server(header, body),
-            Heading::ToClient => self.to_client(header, body),
+            Heading::ToServer => self.request(header, body),
+            Heading::ToClient => self.answer(header, body),
         }
     }
 
-    fn to_server(&mut self, header: &Header, body: &[u8]) {
+    fn request(&mut self, header: &Header, body: &[u8]) {
         let room = MAX_KEPT.saturating_sub(self.kept);
         match header.kind {
             kind::BIND | kind::ALTER_CONTEXT => {
@@ -112,7 +112,7 @@ impl Dcerpc {
         }
     }
 
-    fn to_client(&mut self, header: &Header, body: &[u8]) {
+    fn answer(&mut self, header: &Header, body: &[u8]) {
         let is_ack = matches!(header.kind, kind::BINDACK | kind::ALTER_CONTEXT_RESP);
         let of_call = matches!(header.kind, kind::RESPONSE | kind::FAULT);
         if !is_ack && !of_call && header.kind != kind::BINDNAK {

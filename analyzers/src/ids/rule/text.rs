@@ -96,7 +96,7 @@ mod tests {
         let lines = rule_lines(file);
         assert_eq!(lines.disabled, 1);
         let texts: Vec<_> = lines.rules.iter().map(|r| (r.number, r.text.as_str())).collect();
-        assert_eq!(texts, [(2, "alert tcp (msg:\"a\"; sid:1;)"), (6, "pass ip x")]);
+        assert_eq!(texts, [(2, "alert tcp (msg:\"a\"; sid:1;)"), (7, "pass ip x")]);
     }
 
     #[test]

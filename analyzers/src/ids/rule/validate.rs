@@ -146,10 +146,8 @@ fn check_content(source: Source, content: &Content) -> Result<()> {
     let Source::App(buffer) = source else { return Ok(()) };
     let bytes = &*content.bytes;
     match buffer {
-        Buffer::HttpHost => {
-            if !content.nocase && bytes.iter().any(u8::is_ascii_uppercase) {
-                fail!("it is in small letters; a content with capitals is never in it");
-            }
+        Buffer::HttpHost if !content.nocase && bytes.iter().any(u8::is_ascii_uppercase) => {
+            fail!("it is in small letters; a content with capitals is never in it");
         }
         Buffer::HttpMethod => {
             let blank = |byte: Option<&u8>| byte.is_some_and(|b| *b == b' ' || *b == b'\t');
