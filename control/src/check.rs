@@ -1,9 +1,12 @@
-//! `umbra check`: says what is wrong with manifests, or what would be run.
+//! `umbra check`: says what is wrong with manifests or rules, or what would be run.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use umbra_analyzers::ids::rule::{
+    Classification, Loaded, RuleError, RuleErrorKind, RuleSet, Variables,
+};
 
 use crate::cli::{self, CheckArgs, Exit, Failure, Outcome};
 use crate::manifest::eal::core_list;
@@ -29,18 +32,71 @@ pub fn main(args: &CheckArgs) -> Outcome {
     cli::print(&summary(&manifest))
 }
 
-/// The signature engine is not there: nothing loads, and that must not look like success.
-fn check_rules(rules: &std::path::Path, json: bool) -> Outcome {
-    const REASON: &str = "not built yet: the signature engine";
+/// Loads a file of rules and tells of every rule that does not load why.
+fn check_rules(file: &Path, json: bool) -> Outcome {
+    let classification = classification_beside(file)?;
+    let loaded = RuleSet::load(&[file.to_owned()], &Variables::default(), &classification);
     if json {
-        let failed = json!([{
-            "file": rules.display().to_string(), "line": null, "sid": null, "reason": REASON,
-        }]);
-        let answer = json!({ "loaded": 0, "failed": failed, "unsupported": [] });
-        cli::print(&format!("{answer:#}\n"))?;
-        return Err(Failure::reported(Exit::Usage));
+        cli::print(&format!("{:#}\n", rules_as_json(&loaded)))?;
+    } else {
+        loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        loaded.skipped.iter().for_each(|rule| eprintln!("skipped: {}", at_line(rule)));
+        loaded.errors.iter().for_each(|rule| {
+            let kind = match rule.kind {
+                RuleErrorKind::Failed => "error",
+                RuleErrorKind::Unsupported => "unsupported",
+            };
+            eprintln!("{kind}: {}", at_line(rule));
+        });
+        cli::print(&format!("{}\n", loaded.summary()))?;
     }
-    Err(Failure::usage(anyhow::anyhow!("{}: {REASON}", rules.display())))
+    if loaded.errors.is_empty() { Ok(()) } else { Err(Failure::reported(Exit::Usage)) }
+}
+
+/// The classes in the file beside the rules, or the stock ones where there is none.
+fn classification_beside(rules: &Path) -> Result<Classification, Failure> {
+    let path = rules.with_file_name("classification.config");
+    if !path.is_file() {
+        return Ok(Classification::default());
+    }
+    let text = std::fs::read(&path)
+        .map_err(|error| Failure::usage(anyhow::anyhow!("{}: {error}", path.display())))?;
+    let (classes, errors) = Classification::parse(&String::from_utf8_lossy(&text));
+    for (line, reason) in errors {
+        eprintln!("warning: {}:{line}: {reason}", path.display());
+    }
+    Ok(classes)
+}
+
+fn at_line(error: &RuleError) -> String {
+    let sid = error.sid.map(|sid| format!("sid {sid}: ")).unwrap_or_default();
+    match error.line {
+        0 => format!("{}: {}", error.file, error.reason),
+        line => format!("{}:{line}: {sid}{}", error.file, error.reason),
+    }
+}
+
+fn rules_as_json(loaded: &Loaded) -> serde_json::Value {
+    let one = |error: &RuleError| {
+        json!({
+            "file": &*error.file, "line": (error.line > 0).then_some(error.line),
+            "sid": error.sid, "reason": error.reason,
+        })
+    };
+    let of = |kind| loaded.errors.iter().filter(|e| e.kind == kind).map(one).collect::<Vec<_>>();
+    let warnings: Vec<_> = loaded
+        .warnings
+        .iter()
+        .map(|w| json!({ "file": &*w.file, "line": w.line, "sid": w.sid, "reason": w.reason }))
+        .collect();
+    json!({
+        "loaded": loaded.rules.len(),
+        "failed": of(RuleErrorKind::Failed),
+        "unsupported": of(RuleErrorKind::Unsupported),
+        "skipped": loaded.skipped.iter().map(one).collect::<Vec<_>>(),
+        "disabled": loaded.disabled,
+        "warnings": warnings,
+    })
 }
 
 fn as_json(

@@ -172,7 +172,7 @@ pub struct CheckArgs {
     /// Manifests, given together as to `umbra run`
     #[arg(required_unless_present = "rules", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Check a rule file (not built yet)
+    /// Check a file of rules, with the classification.config beside it
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub rules: Option<PathBuf>,
     /// Answer in JSON

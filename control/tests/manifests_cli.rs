@@ -81,15 +81,38 @@ fn check_answers_in_json_on_standard_output_alone() {
 }
 
 #[test]
-fn rules_are_not_loaded_in_silence() {
-    let output = umbra(&["check", "--rules", "my.rules"]);
+fn every_rule_that_does_not_load_is_told_with_its_reason() {
+    let file = manifest(
+        "alert tcp any any -> any 80 (msg:\"good\"; content:\"a\"; sid:1;)\n\
+         alert tcp any any -> any 80 (msg:\"bad\"; content:\"abc\"; depth:1; sid:2;)\n\
+         alert tcp any any -> any 80 (msg:\"lua\"; lua:x.lua; sid:3;)\n",
+    );
+    let path = file.path().to_str().expect("UTF-8");
+    let output = umbra(&["check", "--rules", path]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("not built yet: the signature engine"));
-    let output = umbra(&["check", "--rules", "my.rules", "--json"]);
+    let text = stderr(&output);
+    assert!(text.contains(&format!("error: {path}:2: sid 2: ")), "{text}");
+    assert!(text.contains(&format!("unsupported: {path}:3: sid 3: ")), "{text}");
+    assert!(stdout(&output).starts_with("1 rules loaded, 1 failed, 1 unsupported"), "{text}");
+    let output = umbra(&["check", "--rules", path, "--json"]);
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(2), ""));
+    let answer = json(&output);
+    assert_eq!(answer["loaded"], 1);
+    let failed = &answer["failed"][0];
+    assert_eq!(
+        (&failed["file"], &failed["line"], &failed["sid"]),
+        (&path.into(), &2.into(), &2.into())
+    );
+    assert_eq!(answer["unsupported"][0]["sid"], 3);
+}
+
+#[test]
+fn a_rules_file_that_is_not_there_is_an_error() {
+    let output = umbra(&["check", "--rules", "no-such.rules", "--json"]);
     assert_eq!(output.status.code(), Some(2));
     let answer = json(&output);
     assert_eq!((&answer["loaded"], &answer["unsupported"]), (&0.into(), &serde_json::json!([])));
-    assert_eq!(answer["failed"][0]["file"], "my.rules");
+    assert_eq!(answer["failed"][0]["file"], "no-such.rules");
 }
 
 #[test]

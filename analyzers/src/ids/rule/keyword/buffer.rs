@@ -31,7 +31,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     nothing("http_stat_code", |b, _| moved(b, Buffer::HttpStatCode)),
     nothing("http_stat_msg", |b, _| moved(b, Buffer::HttpStatMsg)),
     nothing("http_client_body", |b, _| moved(b, Buffer::HttpRequestBody)),
-    nothing("http_server_body", |b, _| moved(b, Buffer::FileData)),
+    nothing("http_server_body", |b, _| moved(b, Buffer::HttpResponseBody)),
     nothing("http_protocol", |b, _| open(b, Buffer::HttpProtocol)),
     nothing("http_request_line", |b, _| open(b, Buffer::HttpRequestLine)),
     nothing("http_response_line", |b, _| open(b, Buffer::HttpResponseLine)),

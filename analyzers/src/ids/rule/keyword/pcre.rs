@@ -57,7 +57,7 @@ fn pcre(b: &mut Builder<'_>, value: &str) -> Result<()> {
         captures: captures.into_iter().chain(named_captures(pattern)).collect(),
     };
     match (buffer.map(Source::App), b.open_source()) {
-        (Some(named), Some(open)) if named != open => {
+        (Some(named), Some(open)) if named != body(open) => {
             fail!("a sticky buffer is open, and a flag names another; pkt_data must stand before")
         }
         (Some(named), None) => {
@@ -75,13 +75,21 @@ fn pcre(b: &mut Builder<'_>, value: &str) -> Result<()> {
     Ok(())
 }
 
+/// `file.data` of HTTP is the response's body as well, so the flag Q may stand in either.
+fn body(open: Source) -> Source {
+    match open {
+        Source::App(Buffer::FileData) => Source::App(Buffer::HttpResponseBody),
+        other => other,
+    }
+}
+
 /// The buffer that a flag stands for.
 fn buffer_of(flag: char) -> Option<Buffer> {
     Some(match flag {
         'U' => Buffer::HttpUri,
         'I' => Buffer::HttpUriRaw,
         'P' => Buffer::HttpRequestBody,
-        'Q' => Buffer::FileData,
+        'Q' => Buffer::HttpResponseBody,
         'H' => Buffer::HttpHeader,
         'D' => Buffer::HttpHeaderRaw,
         'M' => Buffer::HttpMethod,
