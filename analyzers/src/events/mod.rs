@@ -1,13 +1,22 @@
-//! What comes out of the shadow: flow records, findings, decode faults and summaries.
+//! What comes out of the shadow: flow records, alerts, records of application layers, findings, decode
+//! faults and summaries.
 //!
 //! These are plain values in the words of the field; nothing here knows an output format. Whoever
 //! implements [`EventSink`] (EVE, metrics, a test) decides what becomes of them.
 
+mod alert;
+mod app;
 mod finding;
 mod flow_record;
 mod summary;
 mod time;
 
+pub use alert::{
+    AlertDetail, AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, AlertTunnel,
+    AlertVariables, AppLayers, AppProtoName, Endpoint, FlowInt, MetadataEntry, Signature,
+    SignatureAction, SignatureAlert, SignatureTarget, Variable,
+};
+pub use app::{AppFlow, AppObjects, AppRecord, FileHashes, FileInfo, FileRecord, FlowEnds};
 pub use finding::{Evidence, EvidenceValue, Finding, FindingFlow, Severity};
 pub use flow_record::{
     FlowCounts, FlowEnd, FlowPerformance, FlowRecord, FlowState, IcmpRecord, PerDirection,
@@ -31,6 +40,12 @@ use crate::decode::VlanStack;
 pub enum Event {
     /// A flow ended.
     Flow(Box<FlowRecord>),
+    /// A rule matched.
+    Alert(Box<SignatureAlert>),
+    /// A transaction is finished.
+    App(Box<AppRecord>),
+    /// A file is finished.
+    File(Box<FileRecord>),
     /// A profile found something.
     Finding(Box<Finding>),
     /// A frame could not be decoded to its end, or states an impossible thing.
@@ -45,6 +60,9 @@ impl Event {
     pub fn timestamp(&self) -> Timestamp {
         match self {
             Event::Flow(flow) => flow.end,
+            Event::Alert(alert) => alert.timestamp,
+            Event::App(record) => record.timestamp,
+            Event::File(record) => record.timestamp,
             Event::Finding(finding) => finding.timestamp,
             Event::Anomaly(anomaly) => anomaly.timestamp,
             Event::Performance(summary) => summary.end,

@@ -58,6 +58,7 @@ impl EveFormat {
         match event {
             Event::Flow(flow) => self.flow(flow, context, out),
             Event::Finding(finding) => self.finding(finding, context, out),
+            Event::Alert(_) | Event::App(_) | Event::File(_) => {}
             Event::Anomaly(anomaly) => self.anomaly(anomaly, context, out),
             Event::Performance(summary) => summary_line(summary, context, out),
         }
@@ -180,7 +181,7 @@ impl<P> Record<'_, P> {
 fn type_of(event: &Event) -> EveType {
     match event {
         Event::Flow(_) => EveType::Flow,
-        Event::Finding(_) => EveType::Alert,
+        Event::Finding(_) | Event::Alert(_) | Event::App(_) | Event::File(_) => EveType::Alert,
         Event::Anomaly(_) => EveType::Anomaly,
         Event::Performance(_) => EveType::Stats,
     }
