@@ -9,6 +9,7 @@ use std::sync::Arc;
 use umbra_tap::Direction;
 
 use super::app::{AppObjects, FileInfo, FlowEnds};
+use super::variables::FlowVariables;
 use super::{FlowCounts, Sampling, Timestamp};
 use crate::app::AppProto;
 use crate::decode::VlanStack;
@@ -264,41 +265,6 @@ pub struct AlertPayload {
     pub len: u64,
 }
 
-/// What rules have noted about a flow and its packet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AlertVariables {
-    /// Names of the bits that are set.
-    pub flowbits: Vec<Arc<str>>,
-    /// Counters.
-    pub flowints: Vec<FlowInt>,
-    /// What `pcre` and the like took out of the flow.
-    pub flowvars: Vec<Variable>,
-    /// What they took out of the packet.
-    pub pktvars: Vec<Variable>,
-}
-
-impl AlertVariables {
-    /// Whether there is nothing at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// A counter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowInt {
-    pub name: Arc<str>,
-    pub value: u32,
-}
-
-/// A name with bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    pub name: Arc<str>,
-    pub value: Box<[u8]>,
-}
-
 /// A rule matched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignatureAlert {
@@ -322,7 +288,7 @@ pub struct SignatureAlert {
     pub transaction: Option<AlertTransaction>,
     /// It was found in a stream, or in a transaction that came out of one, not in a packet alone.
     pub in_stream: bool,
-    pub variables: AlertVariables,
+    pub variables: FlowVariables,
     /// Where [`AlertDetail::payload_bytes`] asks for it.
     pub payload: Option<AlertPayload>,
 }

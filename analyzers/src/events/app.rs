@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
+use super::alert::AlertSource;
+use super::variables::FlowVariables;
 use super::{Sampling, Timestamp};
 use crate::app::{AppProto, File, FileState};
 use crate::decode::VlanStack;
@@ -52,6 +54,8 @@ pub struct AppFlow {
     pub vlans: VlanStack,
     /// Under which sampling settings the flow was taken.
     pub sampling: Sampling,
+    /// What rules have noted about it so far.
+    pub variables: FlowVariables,
 }
 
 /// A finished transaction.
@@ -62,7 +66,7 @@ pub struct AppRecord {
     /// That packet's number in a capture, from 1; absent when live, and when the flow's end caused it.
     pub number: Option<u64>,
     /// Where that packet came from, as in alerts.
-    pub source: super::AlertSource,
+    pub source: AlertSource,
     pub flow: AppFlow,
     /// From client to server, whatever packet completed it.
     pub ends: FlowEnds,
@@ -81,7 +85,7 @@ pub struct FileRecord {
     /// That packet's number in a capture, from 1; absent when live, and when the flow's end caused it.
     pub number: Option<u64>,
     /// Where that packet came from, as in alerts.
-    pub source: super::AlertSource,
+    pub source: AlertSource,
     pub flow: AppFlow,
     /// From who sent the file to who got it.
     pub ends: FlowEnds,

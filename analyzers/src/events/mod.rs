@@ -10,11 +10,12 @@ mod finding;
 mod flow_record;
 mod summary;
 mod time;
+mod variables;
 
 pub use alert::{
     AlertDetail, AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, AlertTunnel,
-    AlertVariables, AppLayers, AppProtoName, Endpoint, FlowInt, MetadataEntry, Signature,
-    SignatureAction, SignatureAlert, SignatureTarget, Variable,
+    AppLayers, AppProtoName, Endpoint, MetadataEntry, Signature, SignatureAction, SignatureAlert,
+    SignatureTarget,
 };
 pub use app::{AppFlow, AppObjects, AppRecord, FileHashes, FileInfo, FileRecord, FlowEnds};
 pub use finding::{Evidence, EvidenceValue, Finding, FindingFlow, Severity};
@@ -27,6 +28,7 @@ pub use summary::{
     TcpFlagCounts, TopRow, TopTable,
 };
 pub use time::Timestamp;
+pub use variables::{FlowInt, FlowVariables, Variable};
 
 use std::net::IpAddr;
 use std::sync::Arc;
