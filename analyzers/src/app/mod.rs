@@ -10,6 +10,7 @@
 //! It must give the same transactions however the bytes were cut.
 
 mod buffer;
+mod conversation;
 pub mod dcerpc;
 pub mod detect;
 pub mod dns;
@@ -20,6 +21,7 @@ pub mod smb;
 pub mod tls;
 
 pub use buffer::Buffer;
+pub use conversation::{Conversation, ConversationConfig};
 pub use files::FILE_DATA_LIMIT;
 pub use heading::Heading;
 

@@ -87,6 +87,24 @@ impl<'t> FlowView<'t> {
         self.flow.flow_hash
     }
 
+    /// Index of the wire of the first packet.
+    #[must_use]
+    pub fn wire(&self) -> u16 {
+        self.flow.wire
+    }
+
+    /// Under which sampling settings it is taken.
+    #[must_use]
+    pub fn sampling(&self) -> Sampling {
+        let f = self.flow;
+        Sampling {
+            fraction_ppb: f.fraction_ppb,
+            epoch: f.epoch,
+            escalated: f.has(bit::ESCALATED),
+            changed: f.has(bit::FRACTION_CHANGED),
+        }
+    }
+
     /// Time of the first packet.
     #[must_use]
     pub fn start(&self) -> Timestamp {
@@ -226,12 +244,7 @@ impl<'t> FlowView<'t> {
             tunnels: self.extra.and_then(|x| x.tunnels.as_deref().copied()).unwrap_or_default(),
             wire: f.wire,
             first_direction: f.first_direction(),
-            sampling: Sampling {
-                fraction_ppb: f.fraction_ppb,
-                epoch: f.epoch,
-                escalated: f.has(bit::ESCALATED),
-                changed: f.has(bit::FRACTION_CHANGED),
-            },
+            sampling: self.sampling(),
             truncated_packets: self.extra.map_or(0, |x| u64::from(x.truncated_packets)),
             icmp_errors: self.extra.map_or(0, |x| x.icmp_errors),
             performance: FlowPerformance {

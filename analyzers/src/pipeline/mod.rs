@@ -5,13 +5,17 @@
 //! at every moment which profile is at work on which record, so that a panic can be put down to them
 //! ([`Pipeline::blame`]).
 
+mod follow;
 mod live;
+mod records;
 mod summary;
 
 #[cfg(test)]
 mod tests;
 
+pub use follow::FollowConfig;
 pub use live::LiveAnalyzer;
+pub(crate) use records::{ends_of, objects};
 pub use summary::{PipelineCounters, PipelineSummary, ProfileTotals};
 
 use std::cell::Cell;
@@ -19,12 +23,15 @@ use std::sync::Arc;
 
 use umbra_tap::{Checksum, Record, RecordMeta};
 
+use crate::app::Heading;
 use crate::decode::{ChecksumState, Checksums, DecodeOptions, Decoded, Decoder, LinkType};
 use crate::defrag::{DefragOptions, DefragOutcome, Defragmenter};
 use crate::events::{DecodeAnomaly, Event, EventContext, EventSink, FlowEnd, Timestamp};
 use crate::flow::{FlowConfig, FlowPacket, FlowTable};
 use crate::profile::{Batch, Findings, NotBuilt, Packet, Plan, Profile, factory};
 use crate::runner::Blame;
+
+use follow::Follower;
 
 /// Flows that the sweep looks at before what ended is handed on, so that neither takes long.
 const SWEEP_STEPS: u32 = 1024;
@@ -42,6 +49,8 @@ pub struct PipelineConfig {
     pub defrag: DefragOptions,
     /// Size and time-outs of the flow table.
     pub flow: FlowConfig,
+    /// Streams and application layers, if a profile needs them.
+    pub follow: FollowConfig,
     /// Emit an [`Event::Anomaly`] for each decode fault of each frame. They are counted always.
     pub decode_anomalies: bool,
     /// Records come from a capture: their sequence is the frame's number there (from 0), and time goes
@@ -57,6 +66,7 @@ impl PipelineConfig {
             decode: DecodeOptions::default(),
             defrag: DefragOptions::default(),
             flow: FlowConfig::default(),
+            follow: FollowConfig::live(),
             decode_anomalies: false,
             offline: false,
         }
@@ -65,7 +75,12 @@ impl PipelineConfig {
     /// Over a capture, with flows as Suricata makes them there.
     #[must_use]
     pub fn offline() -> Self {
-        Self { offline: true, flow: FlowConfig::like_suricata(), ..Self::live() }
+        Self {
+            offline: true,
+            flow: FlowConfig::like_suricata(),
+            follow: FollowConfig::offline(),
+            ..Self::live()
+        }
     }
 }
 
@@ -81,6 +96,8 @@ pub struct Pipeline {
     decoder: Decoder,
     defrag: Defragmenter,
     flows: FlowTable,
+    /// Where a profile wants it.
+    follower: Option<Follower>,
     stages: Vec<Stage>,
     findings: Findings,
     counters: PipelineCounters,
@@ -130,11 +147,13 @@ impl Pipeline {
     }
 
     fn with_stages(config: PipelineConfig, stages: Vec<Stage>) -> Self {
+        let follows = stages.iter().any(|stage| stage.profile.follows_streams());
         Self {
             config,
             decoder: Decoder::new(config.decode),
             defrag: Defragmenter::new(config.defrag),
             flows: FlowTable::new(&config.flow),
+            follower: follows.then(|| Follower::new(config.follow)),
             stages,
             findings: Findings::default(),
             counters: PipelineCounters::default(),
@@ -210,6 +229,7 @@ impl Pipeline {
         for (at, packet) in packets.iter_mut().enumerate() {
             self.at.set(Some(at));
             self.find_flow(packet);
+            self.follow(packet);
         }
         self.at.set(None);
         self.counters.records += packets.len() as u64;
@@ -299,6 +319,40 @@ impl Pipeline {
         packet.handshake = observed.handshake;
     }
 
+    /// Brings the packet's stream and application layer up to it and lets those profiles look that
+    /// follow them.
+    fn follow(&mut self, packet: &Packet<'_>) {
+        let Some(follower) = &mut self.follower else { return };
+        let offline = self.config.offline;
+        let followed = follower.follow(packet, &self.flows);
+        let view = follower.view(packet, &followed, &self.flows, offline);
+        for (index, stage) in self.stages.iter_mut().enumerate() {
+            self.working = Some(index);
+            stage.profile.on_packet(&view, &mut self.findings);
+        }
+        self.working = None;
+        follower.settle(packet, &followed, &self.flows, offline, &mut self.findings);
+    }
+
+    /// Lets profiles look at what is left of flows that ended.
+    fn follow_ends(&mut self) {
+        let Some(follower) = &mut self.follower else { return };
+        for ended in self.flows.ended() {
+            if !follower.end(ended.id, &self.flows) {
+                continue;
+            }
+            for heading in Heading::ALL {
+                let Some(view) = follower.end_view(ended.id, heading, &self.flows) else { break };
+                for (index, stage) in self.stages.iter_mut().enumerate() {
+                    self.working = Some(index);
+                    stage.profile.on_packet(&view, &mut self.findings);
+                }
+                self.working = None;
+                follower.settle_end(ended.id, heading, &self.flows, &mut self.findings);
+            }
+        }
+    }
+
     fn emit_anomalies(
         &mut self,
         packets: &[Packet<'_>],
@@ -350,6 +404,7 @@ impl Pipeline {
 
     /// Tells profiles and the outside what was found and which flows ended.
     fn hand_on(&mut self, sink: &mut dyn EventSink, context: &EventContext) {
+        self.follow_ends();
         for id in self.findings.drain_alerted() {
             self.flows.mark_alerted(id);
         }
@@ -365,7 +420,8 @@ impl Pipeline {
             }
         }
         for event in self.findings.drain_events() {
-            self.counters.findings += u64::from(matches!(event, Event::Finding(_)));
+            self.counters.findings +=
+                u64::from(matches!(event, Event::Finding(_) | Event::Alert(_)));
             sink.emit(&event, context);
         }
         self.emit_ended(sink, context);
@@ -374,7 +430,12 @@ impl Pipeline {
     fn emit_ended(&mut self, sink: &mut dyn EventSink, context: &EventContext) {
         for ended in self.flows.ended() {
             self.counters.flows += 1;
-            sink.emit(&Event::Flow(Box::new(ended.record.clone())), context);
+            let mut record = Box::new(ended.record.clone());
+            if let Some(follower) = &mut self.follower {
+                record.app_proto = follower.app_proto(ended.id);
+                follower.release(ended.id);
+            }
+            sink.emit(&Event::Flow(record), context);
         }
         self.flows.release_ended();
     }

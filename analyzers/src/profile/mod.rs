@@ -8,12 +8,15 @@ mod batch;
 mod config;
 mod findings;
 mod kind;
+mod view;
 
 pub use batch::{Batch, EndedFlow, Packet};
 pub(crate) use config::check_all;
 pub use config::{ConfigError, Plan, ProfileConfig, SettingInfo, SettingType};
 pub use findings::Findings;
 pub use kind::{NotBuilt, ProfileKind, UnknownKind};
+pub(crate) use view::TransactionMarks;
+pub use view::{FlowContext, PacketView, STREAM_OVERLAP, StreamVerdict};
 
 use std::any::Any;
 
@@ -44,6 +47,16 @@ pub trait ProfileFactory: Send + Sync {
 
 /// One profile at work in one instance, on that instance's thread.
 pub trait Profile: Send {
+    /// Whether it needs streams and application layers, and so [`on_packet`](Self::on_packet).
+    fn follows_streams(&self) -> bool {
+        false
+    }
+
+    /// Looks at one packet once its stream and its application layer have been brought up to it, before the
+    /// next packet is. Comes before the batch. Only if some profile
+    /// [follows streams](Self::follows_streams).
+    fn on_packet(&mut self, _view: &PacketView<'_>, _findings: &mut Findings) {}
+
     /// Looks at a batch of packets.
     fn on_batch(&mut self, batch: &Batch<'_>, findings: &mut Findings);
 
@@ -89,7 +102,8 @@ pub trait ProfileSummary: Send + std::fmt::Debug {
 pub fn factory(kind: ProfileKind) -> Result<&'static dyn ProfileFactory, NotBuilt> {
     match kind {
         ProfileKind::Performance => Ok(&crate::performance::PerformanceFactory),
-        ProfileKind::Ids | ProfileKind::Anomaly | ProfileKind::Fuzzing => Err(NotBuilt { kind }),
+        ProfileKind::Ids => Ok(&crate::ids::IdsFactory),
+        ProfileKind::Anomaly | ProfileKind::Fuzzing => Err(NotBuilt { kind }),
     }
 }
 

@@ -1,0 +1,118 @@
+//! Finished transactions and files as events.
+
+use crate::app::{AppProto, COMPLETE, Conversation, FileState, Heading, Transaction};
+use crate::events::{
+    AlertSource, AppFlow, AppObjects, AppRecord, Event, FileInfo, FileRecord, FlowEnds,
+    FlowVariables, Timestamp,
+};
+use crate::flow::FlowView;
+use crate::profile::{Findings, FlowContext};
+
+/// With what packet records are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) timestamp: Timestamp,
+    pub(super) number: Option<u64>,
+    pub(super) at_end: bool,
+    pub(super) defragmented: bool,
+}
+
+impl Origin {
+    fn source(&self) -> AlertSource {
+        match (self.at_end, self.defragmented) {
+            (true, _) => AlertSource::StreamEnd,
+            (false, true) => AlertSource::Defrag,
+            (false, false) => AlertSource::Frame,
+        }
+    }
+}
+
+/// Writes records.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Recorder;
+
+impl Recorder {
+    /// Everything of a flow that is finished and was not written yet. At the flow's end all is finished.
+    pub(super) fn write(
+        self,
+        context: &mut FlowContext,
+        flow: &FlowView<'_>,
+        origin: &Origin,
+        findings: &mut Findings,
+    ) {
+        let Some(parser) = context.conversation.as_ref().and_then(Conversation::parser) else {
+            return;
+        };
+        let protocol = parser.protocol();
+        for (number, marks) in (context.first..).zip(&mut context.marks) {
+            if marks.logged {
+                continue;
+            }
+            let Some(transaction) = parser.transaction(number) else { continue };
+            let files = transaction.files();
+            for file in files.iter().skip(marks.files) {
+                if file.state == FileState::Open && !origin.at_end {
+                    break;
+                }
+                marks.files += 1;
+                let ends = ends_of(flow);
+                findings.emit(Event::File(Box::new(FileRecord {
+                    timestamp: origin.timestamp,
+                    number: origin.number,
+                    source: origin.source(),
+                    flow: app_flow(flow),
+                    ends: if file.to_server { ends } else { ends.reversed() },
+                    app_proto: protocol,
+                    objects: objects(protocol, transaction),
+                    file: FileInfo::of(file, number),
+                })));
+            }
+            let finished =
+                Heading::ALL.iter().all(|&heading| transaction.progress(heading) == COMPLETE);
+            if finished || origin.at_end {
+                marks.logged = true;
+                if transaction.is_logged() {
+                    findings.emit(Event::App(Box::new(AppRecord {
+                        timestamp: origin.timestamp,
+                        number: origin.number,
+                        source: origin.source(),
+                        flow: app_flow(flow),
+                        ends: ends_of(flow),
+                        event_type: protocol.as_str(),
+                        tx_id: Some(number),
+                        objects: objects(protocol, transaction),
+                    })));
+                }
+            }
+        }
+    }
+}
+
+/// A transaction's record under its protocol's name.
+pub(crate) fn objects(protocol: AppProto, transaction: &dyn Transaction) -> AppObjects {
+    let mut objects = AppObjects::new();
+    objects.insert(protocol.as_str().to_owned(), transaction.record().into());
+    objects
+}
+
+/// Both ends, from client to server.
+pub(crate) fn ends_of(flow: &FlowView<'_>) -> FlowEnds {
+    FlowEnds {
+        src: flow.client(),
+        dst: flow.server(),
+        src_port: flow.client_port(),
+        dst_port: flow.server_port(),
+        protocol: flow.protocol(),
+        icmp: None,
+    }
+}
+
+fn app_flow(flow: &FlowView<'_>) -> AppFlow {
+    AppFlow {
+        flow_id: flow.flow_id(),
+        wire: flow.wire(),
+        vlans: flow.vlans(),
+        sampling: flow.sampling(),
+        variables: FlowVariables::default(),
+    }
+}
