@@ -192,11 +192,12 @@ impl Conversation {
     }
 
     fn parse(&mut self, heading: Heading, data: &[u8], now: Timestamp) {
+        let heading = self.said(heading);
         let Some(parser) = &mut self.parser else { return };
         if self.failed || (data.is_empty() && self.origin.carrier == Carrier::Tcp) {
             return;
         }
-        self.failed = parser.data(self.said(heading), data, now).is_err();
+        self.failed = parser.data(heading, data, now).is_err();
         self.note_switch();
     }
 

@@ -1,10 +1,15 @@
 //! Signatures: rules as Suricata 8 reads them, and what they find in the traffic.
+//!
+//! [`rule`] reads the language, `matching` looks for one inspection's bytes, `detect` says which rules are to be
+//! evaluated and does it, `state` is what is remembered meanwhile. [`IdsFactory`] makes the profile of it.
 
+mod detect;
+mod matching;
+mod profile;
 pub mod rule;
-
-#[expect(unused, reason = "the matching that uses it is being built on it")]
 mod search;
-#[expect(unused, reason = "as above")]
 mod state;
 
+pub use detect::IdsCounters;
+pub use profile::{IdsFactory, IdsPlan, IdsSummary, RuleReport};
 pub use state::Shared;

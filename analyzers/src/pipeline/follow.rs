@@ -12,7 +12,7 @@ use crate::decode::Transport;
 use crate::events::Timestamp;
 use crate::flow::{FlowId, FlowTable};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
-use crate::stream::{Piece, Segment, Session, StreamConfig, StreamPool};
+use crate::stream::{Piece, Segment, Session, SessionState, StreamConfig, StreamPool};
 
 /// A stream is inspected once so much of it is new, bytes: Suricata's chunk size. Less is when a message
 /// ended, and at the end of the connection.
@@ -338,7 +338,7 @@ impl Follower {
             return;
         }
         if let Some((_, mut context)) = self.contexts.get_mut(id.index()).and_then(Option::take)
-            && let Some(session) = context.session.take()
+            && let Some(mut session) = context.session.take()
         {
             session.release(&mut self.pool);
         }
@@ -365,7 +365,7 @@ fn slot<'c>(contexts: &'c mut Contexts, pool: &mut StreamPool, id: FlowId) -> &'
     let slot = &mut contexts[id.index()];
     if slot.as_ref().is_some_and(|(generation, _)| *generation != id.generation())
         && let Some((_, mut context)) = slot.take()
-        && let Some(session) = context.session.take()
+        && let Some(mut session) = context.session.take()
     {
         session.release(pool);
     }
@@ -407,12 +407,11 @@ fn hand_over(
 fn is_due(context: &FlowContext, heading: Heading) -> bool {
     let Some(session) = &context.session else { return false };
     let half = session.half(heading);
-    let new = half.acked().saturating_sub(half.raw_progress());
-    new > 0
-        && (new >= CHUNK
-            || context.due[heading.index()]
-            || session.is_closing()
-            || half.depth_reached())
+    let Some(window) = half.raw(context.at_end, 0) else { return false };
+    window.bytes.len() as u64 >= CHUNK
+        || context.due[heading.index()]
+        || session.state() > SessionState::Established
+        || half.depth_reached()
 }
 
 /// Takes note of what profiles have seen, and of messages that ended.

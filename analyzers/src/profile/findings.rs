@@ -1,6 +1,6 @@
 //! Where profiles leave what they found.
 
-use crate::events::{Event, Finding};
+use crate::events::{Event, Finding, SignatureAlert};
 use crate::flow::FlowId;
 
 /// Collects findings and events during a call; the pipeline hands them on afterwards.
@@ -20,6 +20,12 @@ impl Findings {
     pub fn report_on(&mut self, flow: FlowId, finding: Finding) {
         self.alerted.push(flow);
         self.report(finding);
+    }
+
+    /// An alert, perhaps about a live flow, whose record will say that it was alerted on.
+    pub fn alert(&mut self, flow: Option<FlowId>, alert: SignatureAlert) {
+        self.alerted.extend(flow);
+        self.events.push(Event::Alert(Box::new(alert)));
     }
 
     /// Anything else, such as a summary.

@@ -1,0 +1,429 @@
+//! One instance's evaluation of all rules, packet by packet.
+//!
+//! For each packet the prefilters say which rules may match its payload, its stream's new part and its
+//! transactions; those are evaluated in the order of the rules, and what matched becomes alerts. The order and
+//! what is looked at when are Suricata's: packets before streams before transactions, transactions in the
+//! packet's heading only, and at the end of a flow both headings once more.
+
+use std::sync::Arc;
+
+use umbra_hs::{HsError, Scratch};
+
+use super::super::matching::{MatchContext, View};
+use super::super::rule::ast::{AppCondition, CaptureKind, PacketBuffer};
+use super::super::state::Shared;
+use super::base::{PayloadCarrier, RuleBase, RuleIndex};
+use super::candidates::Candidates;
+use super::compiled::{CompiledRule, Kind, PacketPart};
+use super::conditions::{self, Ends, header_holds};
+use super::flow_state::FlowState;
+use super::limits::RuleLimits;
+use super::remember::Memory;
+use crate::decode::{Decoded, Transport};
+use crate::events::{AlertDetail, Timestamp};
+use crate::flow::FlowId;
+use crate::profile::{Findings, PacketView};
+use crate::stream::RawWindow;
+
+/// What all instances of a profile share.
+#[derive(Debug)]
+pub(crate) struct EnginePlan {
+    pub(crate) base: RuleBase,
+    /// By rule.
+    pub(crate) limits: Vec<RuleLimits>,
+    pub(crate) shared: Shared,
+    pub(crate) profile: Arc<str>,
+    pub(crate) detail: AlertDetail,
+}
+
+umbra_tap::counter_set! {
+    /// What an engine did.
+    pub struct IdsCounters {
+        evaluated: "rules", "Rules evaluated, that is candidates of the prefilters and rules without literal.";
+        matched: "rules", "Rules that matched, also those that do not alert.";
+        alerts: "alerts", "Alerts.";
+        suppressed: "matches", "Matches that a threshold, a filter or a suppression kept from being alerts.";
+        overflow: "matches", "Matches beyond the most alerts that one packet may cause.";
+        payload_bytes: "bytes", "Payload that prefilters looked through.";
+        stream_bytes: "bytes", "Streams that prefilters looked through.";
+        buffer_bytes: "bytes", "Buffers of transactions that prefilters looked through.";
+    }
+}
+
+/// A rule that matched.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    pub(crate) rule: RuleIndex,
+    /// Number of the transaction.
+    pub(crate) transaction: Option<u64>,
+    /// In a stream, or in a transaction of one.
+    pub(crate) in_stream: bool,
+}
+
+/// One instance's engine.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) plan: Arc<EnginePlan>,
+    pub(crate) scratch: Option<Scratch>,
+    pub(crate) context: MatchContext,
+    /// Room for transformed buffers.
+    pub(crate) room: Vec<u8>,
+    states: Vec<Option<(u32, Box<FlowState>)>>,
+    candidates: Candidates,
+    pub(crate) matched: Vec<Matched>,
+    /// What expressions saved of the packet.
+    pub(crate) packet_captures: Vec<(Arc<str>, Vec<u8>)>,
+    pub(crate) counters: IdsCounters,
+}
+
+/// What of a packet is looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight<'v> {
+    pub(crate) view: &'v PacketView<'v>,
+    pub(crate) ends: Option<Ends>,
+    /// The packet's own payload, where it may be looked at.
+    pub(crate) payload: Option<&'v [u8]>,
+    pub(crate) window: Option<RawWindow<'v>>,
+}
+
+impl Sight<'_> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.view.timestamp
+    }
+}
+
+impl Engine {
+    /// An engine with no flows.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for the scratch.
+    pub(crate) fn new(plan: Arc<EnginePlan>) -> Result<Self, HsError> {
+        Ok(Self {
+            scratch: plan.base.scratch()?,
+            candidates: Candidates::new(plan.base.rules.len()),
+            plan,
+            context: MatchContext::new(),
+            room: Vec::new(),
+            states: Vec::new(),
+            matched: Vec::new(),
+            packet_captures: Vec::new(),
+            counters: IdsCounters::default(),
+        })
+    }
+
+    /// Evaluates all rules for a packet, or for what is left of a flow.
+    pub(crate) fn inspect(&mut self, view: &PacketView<'_>, findings: &mut Findings) {
+        let mut state = self.take_state(view.flow_id);
+        let sight = Sight {
+            view,
+            ends: Ends::of(view),
+            payload: payload_of(view),
+            window: view.window(),
+        };
+        if !state.passed {
+            self.packet_rules(&sight, &mut state);
+            self.transactions(&sight, &mut state);
+            self.finish(&sight, &mut state, findings);
+        }
+        self.packet_captures.clear();
+        self.put_state(view.flow_id, state);
+    }
+
+    /// A flow ended.
+    pub(crate) fn forget(&mut self, id: FlowId) {
+        if let Some(slot) = self.states.get_mut(id.index()) {
+            *slot = None;
+        }
+    }
+
+    fn take_state(&mut self, id: Option<FlowId>) -> Box<FlowState> {
+        let held = id.and_then(|id| self.states.get_mut(id.index())).and_then(Option::take);
+        match (held, id) {
+            (Some((generation, state)), Some(id)) if generation == id.generation() => state,
+            _ => Box::default(),
+        }
+    }
+
+    fn put_state(&mut self, id: Option<FlowId>, state: Box<FlowState>) {
+        let Some(id) = id else { return };
+        if self.states.len() <= id.index() {
+            self.states.resize_with(id.index() + 1, || None);
+        }
+        self.states[id.index()] = Some((id.generation(), state));
+    }
+
+    /// Rules of packets and streams.
+    fn packet_rules(&mut self, sight: &Sight<'_>, state: &mut FlowState) {
+        self.candidates.clear();
+        let invalid = sight.view.packet.is_some_and(|packet| packet.decoded.is_invalid());
+        let odd = invalid
+            || !sight.view.stream.events.is_empty()
+            || sight.view.packet.is_some_and(|packet| !packet.decoded.faults.is_empty());
+        if odd {
+            self.candidates.add_all(&self.plan.base.decode_events);
+        }
+        if !invalid {
+            self.collect(sight, state);
+        }
+        let candidates = self.candidates.take_sorted();
+        for &index in &candidates {
+            self.evaluate(index, sight, state);
+        }
+        self.candidates.give_back(candidates);
+    }
+
+    /// Candidates of a packet that could be decoded.
+    fn collect(&mut self, sight: &Sight<'_>, state: &mut FlowState) {
+        let Self { plan, scratch, candidates, counters, .. } = self;
+        let (base, heading) = (&plan.base, sight.view.heading);
+        let first_of_heading = match sight.view.flow_id {
+            Some(_) => !std::mem::replace(&mut state.ip_only[heading.index()], true),
+            None => true,
+        };
+        if first_of_heading {
+            candidates.add_all(&base.ip_only);
+        }
+        if sight.view.recognised {
+            candidates.add_all(&base.protocol_only);
+        }
+        let carrier = carrier_of(sight.ends.as_ref());
+        candidates.add_all(base.packet_always(carrier, heading));
+        if let (Some(payload), Some(scratch)) = (sight.payload, scratch.as_mut()) {
+            counters.payload_bytes += payload.len() as u64;
+            base.packet(carrier, heading).scan(payload, scratch, |rule, _| candidates.add(rule));
+            if carrier == PayloadCarrier::Tcp && !sight.view.stream.added {
+                base.stream(heading).scan(payload, scratch, |rule, _| candidates.add(rule));
+            }
+        }
+        if carrier == PayloadCarrier::Tcp
+            && (sight.window.is_some() || (sight.payload.is_some() && !sight.view.stream.added))
+        {
+            candidates.add_all(base.stream_always(heading));
+        }
+        if let (Some(window), Some(scratch)) = (sight.window, scratch.as_mut()) {
+            let stream = state.stream(heading);
+            let prefilter = base.stream(heading);
+            // A literal may have begun in what was looked through before.
+            let back = prefilter.longest().saturating_sub(1) as u64;
+            let from = stream.scanned.saturating_sub(back).max(window.offset);
+            let skip = usize::try_from(from - window.offset).unwrap_or(usize::MAX);
+            let bytes = window.bytes.get(skip..).unwrap_or(&[]);
+            counters.stream_bytes += bytes.len() as u64;
+            let seen = stream.scanned;
+            prefilter.scan(bytes, scratch, |rule, end| {
+                let end = from + end as u64;
+                if end > seen {
+                    stream.found(rule, end);
+                }
+            });
+            stream.scanned = window.offset + window.bytes.len() as u64;
+            // What slid out of the window cannot match any more.
+            stream.pending.retain(|&(_, end)| end > window.offset);
+            for &(rule, _) in &stream.pending {
+                candidates.add(rule);
+            }
+        }
+    }
+
+    /// Evaluates one rule of packets or streams.
+    fn evaluate(&mut self, index: RuleIndex, sight: &Sight<'_>, state: &mut FlowState) {
+        let plan = Arc::clone(&self.plan);
+        let Some(rule) = plan.base.rule(index) else { return };
+        self.counters.evaluated += 1;
+        if !header_holds(rule, sight.view, sight.ends.as_ref()) {
+            return;
+        }
+        let protocol = sight.view.conversation().and_then(|c| c.protocol());
+        if !rule.is_of(protocol) || !self.conditions_hold(rule, sight, state) {
+            return;
+        }
+        self.context.begin_rule(rule.rule.variables.len());
+        let Some(in_stream) = self.payload_holds(index, rule, sight, state) else { return };
+        self.matches(index, rule, sight, state, None, in_stream);
+    }
+
+    /// All but what is looked for in bytes and in transactions.
+    pub(crate) fn conditions_hold(
+        &self,
+        rule: &CompiledRule,
+        sight: &Sight<'_>,
+        state: &mut FlowState,
+    ) -> bool {
+        let captures = &state.captures;
+        let captured = |of_flow: bool, name: &str| {
+            let held = if of_flow { captures } else { &self.packet_captures };
+            held.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
+        };
+        let packet =
+            rule.rule.packet.iter().all(|c| conditions::holds(c, sight.view, &captured));
+        let layer = rule.rule.app.iter().all(|condition| match condition {
+            AppCondition::Event(name) if !name.contains('.') => {
+                sight.view.conversation().is_some_and(|c| c.events().any(|e| e == &**name))
+            }
+            _ => true,
+        });
+        let memory = Memory {
+            vars: sight.view.flow_id.map(|_| &mut state.vars),
+            shared: &self.plan.shared,
+            ends: sight.ends.as_ref(),
+            now: sight.now(),
+        };
+        packet && layer && memory.check(&rule.checks)
+    }
+
+    /// Whether what is looked for in headers and in the payload is there; if so, whether in a stream.
+    pub(crate) fn payload_holds(
+        &mut self,
+        index: RuleIndex,
+        rule: &CompiledRule,
+        sight: &Sight<'_>,
+        state: &mut FlowState,
+    ) -> Option<bool> {
+        let (headers, payload): (Vec<_>, Vec<_>) =
+            rule.packet_parts.iter().partition(|part| part.header.is_some());
+        for part in headers {
+            let decoded = &sight.view.packet?.decoded;
+            let address;
+            let bytes = match part.header? {
+                PacketBuffer::IpSource => {
+                    address = octets(sight.ends?.src);
+                    &address[..]
+                }
+                PacketBuffer::IpDestination => {
+                    address = octets(sight.ends?.dst);
+                    &address[..]
+                }
+                header => header_bytes(header, decoded)?,
+            };
+            if !self.part_holds(part, View { bytes, complete: true, offset: 0 }) {
+                return None;
+            }
+        }
+        if payload.is_empty() {
+            return Some(false);
+        }
+        let heading = sight.view.heading;
+        if (rule.kind.looks_at_streams() || rule.kind == Kind::Transaction)
+            && let Some(window) = sight.window
+        {
+            let end = window.offset + window.bytes.len() as u64;
+            // What a match was made of does not count again.
+            let from = state
+                .stream(heading)
+                .matched
+                .iter()
+                .find(|(known, _)| *known == index)
+                .map_or(window.offset, |&(_, up_to)| up_to.clamp(window.offset, end));
+            let skip = usize::try_from(from - window.offset).unwrap_or(usize::MAX);
+            let bytes = window.bytes.get(skip..).unwrap_or(&[]);
+            let view = View { bytes, complete: false, offset: from };
+            if !bytes.is_empty() && payload.iter().all(|part| self.part_holds(part, view)) {
+                let stream = state.stream(heading);
+                stream.matched(index, end);
+                stream.pending.retain(|(known, _)| *known != index);
+                return Some(true);
+            }
+        }
+        let packets = match rule.kind {
+            Kind::Packet | Kind::PacketAndStream => true,
+            // Datagrams are in no stream.
+            Kind::Stream | Kind::Transaction => !sight.view.stream.added,
+            Kind::IpOnly | Kind::ProtocolOnly => false,
+        };
+        let bytes = sight.payload.filter(|_| packets && conditions::wants_packets(&rule.rule))?;
+        let view = View { bytes, complete: true, offset: 0 };
+        payload.iter().all(|part| self.part_holds(part, view)).then_some(false)
+    }
+
+    fn part_holds(&mut self, part: &PacketPart, view: View<'_>) -> bool {
+        let mut room = std::mem::take(&mut self.room);
+        let holds = match &part.transforms {
+            None => part.program.holds(&view, &mut self.context),
+            Some(transforms) => {
+                transforms.apply(view.bytes, &mut room);
+                let view = View { bytes: &room, complete: view.complete, offset: 0 };
+                part.program.holds(&view, &mut self.context)
+            }
+        };
+        self.room = room;
+        holds
+    }
+
+    /// A rule matched: what is to be remembered is, and it waits for its alert.
+    pub(crate) fn matches(
+        &mut self,
+        index: RuleIndex,
+        rule: &CompiledRule,
+        sight: &Sight<'_>,
+        state: &mut FlowState,
+        transaction: Option<u64>,
+        in_stream: bool,
+    ) {
+        self.counters.matched += 1;
+        for captured in self.context.take_captures() {
+            match captured.kind {
+                CaptureKind::Flow => state.capture(&captured.name, captured.value),
+                CaptureKind::Packet | CaptureKind::Alert => {
+                    self.packet_captures.push((captured.name, captured.value));
+                }
+            }
+        }
+        let mut memory = Memory {
+            vars: sight.view.flow_id.map(|_| &mut state.vars),
+            shared: &self.plan.shared,
+            ends: sight.ends.as_ref(),
+            now: sight.now(),
+        };
+        memory.change(&rule.changes);
+        self.matched.push(Matched { rule: index, transaction, in_stream });
+    }
+}
+
+/// The payload that packet rules may look at: not of fragments, and not of what is encrypted.
+fn payload_of<'v>(view: &PacketView<'v>) -> Option<&'v [u8]> {
+    let packet = view.packet?;
+    let looked_at = !packet.held_fragment
+        && !packet.decoded.is_fragment()
+        && !packet.decoded.is_invalid()
+        && packet.decoded.ip.is_some()
+        && !packet.decoded.payload.is_empty()
+        && !view.conversation().is_some_and(|c| c.is_encrypted());
+    looked_at.then_some(packet.decoded.payload)
+}
+
+fn carrier_of(ends: Option<&Ends>) -> PayloadCarrier {
+    match ends.map(|ends| ends.protocol) {
+        Some(6) => PayloadCarrier::Tcp,
+        Some(17) => PayloadCarrier::Udp,
+        _ => PayloadCarrier::Other,
+    }
+}
+
+/// The bytes of a header.
+fn header_bytes<'f>(header: PacketBuffer, decoded: &Decoded<'f>) -> Option<&'f [u8]> {
+    let ip = decoded.ip?;
+    let of_ip = || decoded.datagram.get(..usize::from(ip.header_len));
+    let before_payload = || {
+        let len = decoded.segment.len().checked_sub(decoded.payload.len())?;
+        decoded.segment.get(..len)
+    };
+    match (header, &decoded.transport) {
+        (PacketBuffer::Ipv4Header, _) if ip.version == 4 => of_ip(),
+        (PacketBuffer::Ipv6Header, _) if ip.version == 6 => of_ip(),
+        (PacketBuffer::TcpHeader, Transport::Tcp(tcp)) => {
+            decoded.segment.get(..usize::from(tcp.header_len))
+        }
+        (PacketBuffer::UdpHeader, Transport::Udp(_)) => decoded.segment.get(..8),
+        (PacketBuffer::Icmpv4Header, Transport::Icmp4(_))
+        | (PacketBuffer::Icmpv6Header, Transport::Icmp6(_)) => before_payload(),
+        _ => None,
+    }
+}
+
+fn octets(address: std::net::IpAddr) -> Vec<u8> {
+    match address {
+        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
+        std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}

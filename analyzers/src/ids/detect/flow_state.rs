@@ -1,0 +1,175 @@
+//! What the engine remembers of a flow while it lives.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::super::state::FlowVars;
+use super::base::RuleIndex;
+use crate::app::Heading;
+
+/// Candidates of a stream that are kept for what comes later; more are not.
+const MAX_PENDING: usize = 256;
+
+/// One flow's state. Most flows have little.
+#[derive(Debug, Default)]
+pub(crate) struct FlowState {
+    pub(crate) vars: FlowVars,
+    /// What expressions saved of the flow.
+    pub(crate) captures: Vec<(Arc<str>, Vec<u8>)>,
+    /// Rules of addresses alone have been evaluated, per heading.
+    pub(crate) ip_only: [bool; 2],
+    /// A rule lets all of the flow pass: no alerts any more.
+    pub(crate) passed: bool,
+    streams: [StreamState; 2],
+    /// Of the transactions that the parser holds.
+    transactions: VecDeque<TransactionState>,
+    first: u64,
+}
+
+/// Of a heading's stream.
+#[derive(Debug, Default)]
+pub(crate) struct StreamState {
+    /// Rules whose literal stood in what was inspected, and the offset behind it.
+    pub(crate) pending: Vec<(RuleIndex, u64)>,
+    /// Up to where the stream was looked through for literals.
+    pub(crate) scanned: u64,
+    /// Rules that matched, and up to where the stream was known then.
+    pub(crate) matched: Vec<(RuleIndex, u64)>,
+}
+
+impl StreamState {
+    /// A literal was found.
+    pub(crate) fn found(&mut self, rule: RuleIndex, end: u64) {
+        if let Some((_, last)) = self.pending.iter_mut().find(|(known, _)| *known == rule) {
+            *last = (*last).max(end);
+        } else if self.pending.len() < MAX_PENDING {
+            self.pending.push((rule, end));
+        }
+    }
+
+    /// Whether the rule matched before with all that its literal's last place could give it.
+    pub(crate) fn is_known(&self, rule: RuleIndex, end: u64) -> bool {
+        self.matched.iter().any(|&(known, up_to)| known == rule && end <= up_to)
+    }
+
+    pub(crate) fn matched(&mut self, rule: RuleIndex, up_to: u64) {
+        match self.matched.iter_mut().find(|(known, _)| *known == rule) {
+            Some((_, last)) => *last = up_to,
+            None => self.matched.push((rule, up_to)),
+        }
+    }
+}
+
+/// Of a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct TransactionState {
+    pub(crate) sides: [SideState; 2],
+    /// Rules that look at both headings.
+    pub(crate) both: Vec<Pending>,
+}
+
+/// Of a transaction in a heading.
+#[derive(Debug, Default)]
+pub(crate) struct SideState {
+    /// By buffer group, how much of it has been looked through.
+    pub(crate) scanned: Vec<Scanned>,
+    pub(crate) pending: Vec<Pending>,
+    /// The rules that name no bytes are among the pending ones.
+    pub(crate) begun: bool,
+    /// Nothing can change any more.
+    pub(crate) done: bool,
+    /// How far it was when it was looked at last: progress, and bytes that grow.
+    pub(crate) version: Option<(u8, u64)>,
+}
+
+/// How much of a buffer has been looked through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scanned {
+    /// Instances that were whole.
+    pub(crate) whole: u32,
+    /// Bytes of the one after those.
+    pub(crate) bytes: u64,
+}
+
+/// A rule that may match a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) rule: RuleIndex,
+    /// Bits of the parts that have been found.
+    pub(crate) found: u64,
+    /// It matched, when so many files were there.
+    pub(crate) matched: Option<u32>,
+}
+
+impl Pending {
+    pub(crate) const fn new(rule: RuleIndex) -> Self {
+        Self { rule, found: 0, matched: None }
+    }
+}
+
+/// Adds a rule if it is not there.
+pub(crate) fn add(pending: &mut Vec<Pending>, rule: RuleIndex) {
+    if !pending.iter().any(|known| known.rule == rule) {
+        pending.push(Pending::new(rule));
+    }
+}
+
+impl FlowState {
+    pub(crate) fn stream(&mut self, heading: Heading) -> &mut StreamState {
+        &mut self.streams[heading.index()]
+    }
+
+    /// The state of a transaction; those before `first` are over.
+    pub(crate) fn transaction(&mut self, number: u64, first: u64) -> &mut TransactionState {
+        if first < self.first || number < self.first {
+            // Another parser, which counts from 0 again.
+            self.transactions.clear();
+            self.first = first;
+        }
+        while self.first < first {
+            self.first += 1;
+            if self.transactions.pop_front().is_none() {
+                self.first = first;
+            }
+        }
+        let at = usize::try_from(number - self.first).unwrap_or(usize::MAX);
+        while self.transactions.len() <= at {
+            self.transactions.push_back(TransactionState::default());
+        }
+        &mut self.transactions[at]
+    }
+
+    pub(crate) fn capture(&mut self, name: &Arc<str>, value: Vec<u8>) {
+        match self.captures.iter_mut().find(|(known, _)| known == name) {
+            Some((_, held)) => *held = value,
+            None => self.captures.push((Arc::clone(name), value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transactions_that_are_over_are_forgotten() {
+        let mut state = FlowState::default();
+        state.transaction(0, 0).sides[0].done = true;
+        state.transaction(1, 0).sides[1].done = true;
+        assert!(state.transaction(1, 1).sides[1].done);
+        assert_eq!(state.transactions.len(), 1);
+        assert!(!state.transaction(7, 7).sides[0].done);
+        assert_eq!((state.first, state.transactions.len()), (7, 1));
+        assert!(!state.transaction(0, 0).sides[0].done, "another parser begins at 0");
+    }
+
+    #[test]
+    fn a_stream_matches_again_only_further_on() {
+        let mut stream = StreamState::default();
+        stream.found(3, 100);
+        stream.found(3, 90);
+        assert_eq!(stream.pending, [(3, 100)]);
+        stream.matched(3, 150);
+        assert!(stream.is_known(3, 150) && !stream.is_known(3, 151) && !stream.is_known(4, 1));
+    }
+}

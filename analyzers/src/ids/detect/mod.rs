@@ -1,0 +1,20 @@
+//! Evaluating rules: how they are grouped, which are looked at for a packet, and what matches become.
+
+mod alerts;
+mod app_conditions;
+mod base;
+mod candidates;
+mod compiled;
+mod conditions;
+mod engine;
+mod flow_state;
+mod limits;
+mod names;
+mod order;
+mod remember;
+mod transactions;
+
+pub(crate) use base::RuleBase;
+pub(crate) use engine::{Engine, EnginePlan};
+pub use engine::IdsCounters;
+pub(crate) use limits::RuleLimits;
