@@ -266,7 +266,8 @@ fn an_alert_at_the_end_of_a_stream_has_no_frame_and_one_without_a_flow_no_direct
         ..alert()
     };
     let record = alert_record(alone, EveOptions { community_id: true, ..EveOptions::default() });
-    for absent in ["flow_id", "direction", "flow", "src_port", "metadata", "tx_id", "community_id"] {
+    for absent in ["flow_id", "direction", "flow", "src_port", "metadata", "tx_id", "community_id"]
+    {
         assert!(record.get(absent).is_none(), "{absent}: {record}");
     }
     assert_eq!((&record["icmp_type"], &record["icmp_code"]), (&json!(3), &json!(1)));

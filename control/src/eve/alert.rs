@@ -17,12 +17,7 @@ use super::shadow::Shadow;
 use super::time::Stamp;
 
 impl EveFormat {
-    pub(super) fn alert(
-        &self,
-        alert: &SignatureAlert,
-        context: &EventContext,
-        out: &mut Vec<u8>,
-    ) {
+    pub(super) fn alert(&self, alert: &SignatureAlert, context: &EventContext, out: &mut Vec<u8>) {
         let packet = alert.packet.as_ref();
         let flow = alert.flow.as_ref();
         let head = Head {

@@ -129,7 +129,8 @@ impl EveType {
     /// What is written where nobody says: what is on in Suricata's stock configuration, without decode
     /// faults.
     pub fn usual() -> BTreeSet<Self> {
-        let Default::Texts(words) = OUTPUTS.key("eve_types").map_or(Default::Required, |k| k.default)
+        let Default::Texts(words) =
+            OUTPUTS.key("eve_types").map_or(Default::Required, |k| k.default)
         else {
             return BTreeSet::new();
         };
