@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use umbra_control::eve::AlertOptions;
 use umbra_control::manifest::{
     Core, Distribute, EveType, LoadOptions, Manifest, Percentage, Poll, Purpose, Select,
 };
@@ -161,7 +162,33 @@ fn what_is_absent_has_its_default() {
     assert_eq!(manifest.governor.max_percentage, Percentage::FULL);
     let outputs = &manifest.outputs;
     assert_eq!(outputs.eve.as_deref(), Some("/var/log/umbra/eve.json".as_ref()));
-    assert_eq!(outputs.eve_types, [EveType::Flow, EveType::Stats, EveType::Alert].into());
+    assert!(!outputs.eve_types.contains(&EveType::Anomaly), "a record for every faulty frame");
+    assert_eq!(outputs.eve_types.len(), EveType::ALL.len() - 1);
+    assert_eq!(outputs.eve_types, EveType::usual());
+    assert_eq!(outputs.eve_alert, AlertOptions::default());
+    assert!(!outputs.eve_community_id);
+}
+
+#[test]
+fn alerts_say_what_is_asked_for() {
+    let outputs = "[outputs]\neve_types = [\"alert\", \"http\"]\neve_alert_payload = true\n\
+                   eve_alert_payload_printable = true\neve_alert_payload_bytes = 65536\n\
+                   eve_alert_packet = true\neve_alert_rule = true\n\
+                   eve_alert_references = true\neve_community_id = true\n";
+    let (manifest, _) = load(&["[appliance]\nname = \"edge-1\"\n", WIRE, outputs]);
+    let outputs = &manifest.outputs;
+    assert_eq!(outputs.eve_types, [EveType::Alert, EveType::Http].into());
+    let all = AlertOptions {
+        payload: true,
+        payload_printable: true,
+        payload_bytes: 65_536,
+        packet: true,
+        rule: true,
+        references: true,
+    };
+    assert_eq!((outputs.eve_alert, outputs.eve_community_id), (all, true));
+    assert_eq!(all.detail().payload_bytes, 65_536);
+    assert_eq!(AlertOptions::default().detail().payload_bytes, 0, "nothing is copied unasked");
 }
 
 #[test]

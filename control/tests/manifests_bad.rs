@@ -257,7 +257,7 @@ refused! {
 }
 
 refused_whole! {
-    not_built_eve_types: "edge.toml" = EDGE, "outputs.toml" =
+    unknown_eve_types: "edge.toml" = EDGE, "outputs.toml" =
         "[outputs]\neve_types = [\"flow\", \"dns\", \"tls\", \"netflow\"]\n";
 }
 

@@ -1,37 +1,20 @@
 //! Events become lines.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use umbra_analyzers::events::{
-    DecodeAnomaly, Event, EventContext, Finding, FlowRecord, PerformanceSummary, Severity,
+    DecodeAnomaly, Event, EventContext, Finding, FlowEnds, FlowRecord, PerformanceSummary, Severity,
 };
 
 use crate::manifest::EveType;
 
 use super::address::{Address, has_ports, ip_version};
+use super::community::community_id;
+use super::options::EveOptions;
 use super::protocol::protocol_name;
 use super::records::{Alert, Anomaly, Flow, Record, Tcp};
 use super::shadow::{EvidenceMap, Scaled, Shadow};
 use super::stats::{Stats, performance_object};
 use super::time::Stamp;
-
-/// What does not change between records.
-#[derive(Debug, Clone)]
-pub struct EveOptions {
-    /// Names of the wires by their index, for `in_iface`; empty in a replay, which has none.
-    pub wires: Vec<String>,
-    /// Which records are written.
-    pub types: BTreeSet<EveType>,
-}
-
-impl Default for EveOptions {
-    /// Records of all types, wires without names.
-    fn default() -> Self {
-        let types = [EveType::Flow, EveType::Stats, EveType::Alert, EveType::Anomaly];
-        Self { wires: Vec::new(), types: types.into() }
-    }
-}
 
 /// Makes JSON lines of events.
 #[derive(Debug, Clone, Default)]
@@ -52,13 +35,15 @@ impl EveFormat {
 
     /// Appends the event's record to `out`, with its newline; nothing where its type is not asked for.
     pub fn event(&self, event: &Event, context: &EventContext, out: &mut Vec<u8>) {
-        if !self.writes(type_of(event)) {
+        if !type_of(event).is_some_and(|kind| self.writes(kind)) {
             return;
         }
         match event {
             Event::Flow(flow) => self.flow(flow, context, out),
+            Event::Alert(alert) => self.alert(alert, context, out),
+            Event::App(record) => self.app(record, context, out),
+            Event::File(record) => self.file(record, context, out),
             Event::Finding(finding) => self.finding(finding, context, out),
-            Event::Alert(_) | Event::App(_) | Event::File(_) => {}
             Event::Anomaly(anomaly) => self.anomaly(anomaly, context, out),
             Event::Performance(summary) => summary_line(summary, context, out),
         }
@@ -75,7 +60,11 @@ impl EveFormat {
         self.options.types.contains(&kind)
     }
 
-    fn wire(&self, index: u16) -> Option<&str> {
+    pub(super) fn options(&self) -> &EveOptions {
+        &self.options
+    }
+
+    pub(super) fn wire(&self, index: u16) -> Option<&str> {
         self.options.wires.get(usize::from(index)).map(String::as_str)
     }
 
@@ -93,6 +82,7 @@ impl EveFormat {
             record.response_icmp_type = icmp.response.map(|(kind, _)| kind);
             record.response_icmp_code = icmp.response.map(|(_, code)| code);
         }
+        record.community_id = self.options.community_id.then(|| community_id(&ends_of(flow)));
         record.app_proto = flow.app_proto;
         record.flow = Some(Flow {
             pkts_toserver: flow.to_server.packets,
@@ -162,6 +152,17 @@ impl EveFormat {
     }
 }
 
+fn ends_of(flow: &FlowRecord) -> FlowEnds {
+    FlowEnds {
+        src: flow.client,
+        dst: flow.server,
+        src_port: flow.client_port,
+        dst_port: flow.server_port,
+        protocol: flow.protocol,
+        icmp: flow.icmp.map(|icmp| icmp.first),
+    }
+}
+
 impl<P> Record<'_, P> {
     fn set_ends(&mut self, src: std::net::IpAddr, dst: std::net::IpAddr, protocol: u8) {
         self.src_ip = Some(Address(src));
@@ -178,13 +179,16 @@ impl<P> Record<'_, P> {
     }
 }
 
-fn type_of(event: &Event) -> EveType {
-    match event {
+/// `None` for records of application layers that nobody can ask for.
+fn type_of(event: &Event) -> Option<EveType> {
+    Some(match event {
         Event::Flow(_) => EveType::Flow,
-        Event::Finding(_) | Event::Alert(_) | Event::App(_) | Event::File(_) => EveType::Alert,
+        Event::Finding(_) | Event::Alert(_) => EveType::Alert,
+        Event::App(record) => return EveType::of_event(record.event_type),
+        Event::File(_) => EveType::Fileinfo,
         Event::Anomaly(_) => EveType::Anomaly,
         Event::Performance(_) => EveType::Stats,
-    }
+    })
 }
 
 /// Suricata's numbers: 1 is worst.

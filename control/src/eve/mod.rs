@@ -6,8 +6,14 @@
 //! Suricata's names and meanings. What Suricata has and umbra does not know is absent, not guessed.
 
 mod address;
+mod alert;
+mod app;
+mod bytes;
 mod channel;
+mod community;
 mod format;
+mod head;
+mod options;
 mod protocol;
 mod records;
 mod shadow;
@@ -17,7 +23,8 @@ mod time;
 mod writer;
 
 pub use channel::{EveCounters, EveOutput, LineSender};
-pub use format::{EveFormat, EveOptions};
+pub use format::EveFormat;
+pub use options::{AlertOptions, EveOptions};
 pub use protocol::protocol_name;
 pub use sink::{BlockingSink, EveSink};
 pub use stats::{CaptureStats, Stats};

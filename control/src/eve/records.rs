@@ -42,6 +42,8 @@ pub(super) struct Record<'a, P> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) response_icmp_code: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) community_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) app_proto: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) direction: Option<&'static str>,
@@ -79,6 +81,7 @@ impl<'a, P> Record<'a, P> {
             icmp_code: None,
             response_icmp_type: None,
             response_icmp_code: None,
+            community_id: None,
             app_proto: None,
             direction: None,
             alert: None,

@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use umbra_analyzers::events::{
-    EventContext, Evidence, FlowPerformance, FlowRecord, PerformanceSummary,
+    EventContext, Evidence, FlowPerformance, FlowRecord, PerformanceSummary, Sampling,
 };
 use umbra_tap::Select;
 
@@ -23,6 +23,9 @@ pub(super) struct Shadow<'a, P> {
     pub(super) profile: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) evidence: Option<EvidenceMap<'a>>,
+    /// What the rule wanted done: `drop`, `reject`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) would: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) performance: Option<P>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,9 +46,21 @@ impl<'a, P> Shadow<'a, P> {
             epoch: context.epoch,
             profile: None,
             evidence: None,
+            would: None,
             performance: None,
             estimate: None,
             more: Map::new(),
+        }
+    }
+}
+
+impl<'a> Shadow<'a, ()> {
+    /// Of a record of a flow, which keeps the settings under which it was taken.
+    pub(super) fn of_sampling(sampling: &Sampling, context: &'a EventContext) -> Self {
+        Self {
+            percentage: sampling.percentage(),
+            epoch: sampling.epoch,
+            ..Self::of_context(context)
         }
     }
 }

@@ -410,8 +410,53 @@ pub const OUTPUTS: Section = section(
         key(
             "eve_types",
             Kind::List(&EVE_TYPE, distinct(1, 32)),
-            Default::Texts(&["flow", "stats", "alert"]),
+            Default::Texts(&[
+                "flow", "stats", "alert", "http", "dns", "tls", "fileinfo", "smtp", "ssh", "ftp",
+                "smb", "dcerpc",
+            ]),
             "Which records are written.",
+        ),
+        key(
+            "eve_alert_payload",
+            Kind::Bool,
+            Default::Bool(false),
+            "Alerts of rules say what they matched in, in Base64 (payload).",
+        ),
+        key(
+            "eve_alert_payload_printable",
+            Kind::Bool,
+            Default::Bool(false),
+            "The same with dots for what is not printable (payload_printable).",
+        ),
+        key(
+            "eve_alert_payload_bytes",
+            Kind::Int(int(1, 1 << 20)),
+            Default::Int(4096),
+            "Bytes of a payload that are written at most.",
+        ),
+        key(
+            "eve_alert_packet",
+            Kind::Bool,
+            Default::Bool(false),
+            "Alerts of rules have the frame that triggered, in Base64 (packet).",
+        ),
+        key(
+            "eve_alert_rule",
+            Kind::Bool,
+            Default::Bool(false),
+            "Alerts of rules have the rule itself (alert.rule).",
+        ),
+        key(
+            "eve_alert_references",
+            Kind::Bool,
+            Default::Bool(false),
+            "Alerts of rules say where to read more (alert.references).",
+        ),
+        key(
+            "eve_community_id",
+            Kind::Bool,
+            Default::Bool(false),
+            "Records of flows have a Community ID, version 1 with seed 0.",
         ),
         key(
             "stats_interval_s",
@@ -425,16 +470,17 @@ pub const OUTPUTS: Section = section(
 const EVE_TYPE: Kind = Kind::Choice(&[
     word("flow", "one record per flow that ended"),
     word("stats", "all counters"),
-    word("alert", "findings"),
+    word("alert", "rules that matched, and findings"),
     word("anomaly", "decode faults, a record for each"),
-    later("http", "HTTP requests"),
-    later("dns", "DNS queries and answers"),
-    later("tls", "TLS handshakes"),
-    later("fileinfo", "files seen"),
-    later("smtp", "mails"),
-    later("ssh", "SSH handshakes"),
-    later("ftp", "FTP commands"),
-    later("smb", "SMB requests"),
+    word("http", "HTTP requests with their responses"),
+    word("dns", "DNS queries and answers"),
+    word("tls", "TLS handshakes"),
+    word("fileinfo", "files seen"),
+    word("smtp", "mails"),
+    word("ssh", "SSH handshakes"),
+    word("ftp", "FTP commands and transfers"),
+    word("smb", "SMB requests"),
+    word("dcerpc", "DCE/RPC calls outside of SMB"),
 ]);
 
 /// `[external_shadow]`.

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use umbra_tap::Percentage;
 
+use crate::eve::AlertOptions;
+
 use super::diagnostic::{Class, Report};
-use super::keys::{GOVERNOR, OUTPUTS, Section};
+use super::keys::{Default, GOVERNOR, OUTPUTS, Section};
 use super::names::Name;
 use super::reader::Found;
 use super::settings::Settings;
@@ -83,7 +85,22 @@ pub(super) fn outputs(found: Option<&Found>, folder: &Path) -> Outputs {
         .and_then(|directory| settings.switch("eve", "eve.json").map(|name| directory.join(name)));
     let eve_types: BTreeSet<EveType> =
         settings.texts("eve_types").into_iter().filter_map(EveType::from_word).collect();
-    Outputs { directory, eve, eve_types, stats_interval_s: settings.int("stats_interval_s") }
+    let eve_alert = AlertOptions {
+        payload: settings.bool("eve_alert_payload"),
+        payload_printable: settings.bool("eve_alert_payload_printable"),
+        payload_bytes: settings.int("eve_alert_payload_bytes"),
+        packet: settings.bool("eve_alert_packet"),
+        rule: settings.bool("eve_alert_rule"),
+        references: settings.bool("eve_alert_references"),
+    };
+    Outputs {
+        directory,
+        eve,
+        eve_types,
+        eve_alert,
+        eve_community_id: settings.bool("eve_community_id"),
+        stats_interval_s: settings.int("stats_interval_s"),
+    }
 }
 
 /// The reader let only legal numbers through.
@@ -92,6 +109,34 @@ pub(super) fn percentage(number: f64) -> Percentage {
 }
 
 impl EveType {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 13] = [
+        Self::Flow,
+        Self::Stats,
+        Self::Alert,
+        Self::Anomaly,
+        Self::Http,
+        Self::Dns,
+        Self::Tls,
+        Self::Fileinfo,
+        Self::Smtp,
+        Self::Ssh,
+        Self::Ftp,
+        Self::Smb,
+        Self::Dcerpc,
+    ];
+
+    /// What is written where nobody says: what is on in Suricata's stock configuration, without decode
+    /// faults.
+    pub fn usual() -> BTreeSet<Self> {
+        let Default::Texts(words) =
+            OUTPUTS.key("eve_types").map_or(Default::Required, |k| k.default)
+        else {
+            return BTreeSet::new();
+        };
+        words.iter().copied().filter_map(Self::from_word).collect()
+    }
+
     /// As a manifest and an EVE record's `event_type` write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,11 +144,24 @@ impl EveType {
             Self::Stats => "stats",
             Self::Alert => "alert",
             Self::Anomaly => "anomaly",
+            Self::Http => "http",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Fileinfo => "fileinfo",
+            Self::Smtp => "smtp",
+            Self::Ssh => "ssh",
+            Self::Ftp => "ftp",
+            Self::Smb => "smb",
+            Self::Dcerpc => "dcerpc",
         }
     }
 
+    /// The type under which a record of this `event_type` is asked for: transfers go with FTP.
+    pub fn of_event(event_type: &str) -> Option<Self> {
+        if event_type == "ftp_data" { Some(Self::Ftp) } else { Self::from_word(event_type) }
+    }
+
     fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Flow, Self::Stats, Self::Alert, Self::Anomaly];
-        all.into_iter().find(|t| t.as_str() == word)
+        Self::ALL.into_iter().find(|t| t.as_str() == word)
     }
 }

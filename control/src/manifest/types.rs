@@ -11,6 +11,8 @@ use umbra_analyzers::profile::ProfileConfig;
 use umbra_tap::{Percentage, Select};
 use umbra_wire::{FlowKeyMode, Tunnel};
 
+use crate::eve::AlertOptions;
+
 use super::names::{Core, Name, PortName, ProfileId};
 
 /// Everything that the files given to umbra say, merged.
@@ -200,6 +202,10 @@ pub struct Outputs {
     pub eve: Option<PathBuf>,
     /// Which records go into it.
     pub eve_types: BTreeSet<EveType>,
+    /// What alerts say beside what they always say.
+    pub eve_alert: AlertOptions,
+    /// Records of flows have their `community_id`.
+    pub eve_community_id: bool,
     /// Seconds between two `stats` records.
     pub stats_interval_s: u32,
 }
@@ -211,8 +217,26 @@ pub enum EveType {
     Flow,
     /// All counters, every `stats_interval_s`.
     Stats,
-    /// Findings.
+    /// Rules that matched, and findings.
     Alert,
     /// Decode faults, a record for each.
     Anomaly,
+    /// HTTP requests with their responses.
+    Http,
+    /// DNS queries and answers.
+    Dns,
+    /// TLS handshakes.
+    Tls,
+    /// Files seen.
+    Fileinfo,
+    /// Mails.
+    Smtp,
+    /// SSH handshakes.
+    Ssh,
+    /// FTP commands and transfers.
+    Ftp,
+    /// SMB requests.
+    Smb,
+    /// DCE/RPC calls outside of SMB.
+    Dcerpc,
 }

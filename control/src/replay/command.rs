@@ -215,9 +215,8 @@ fn eve_path(args: &ReplayArgs, manifest: Option<&Manifest>) -> PathBuf {
 
 /// Anomalies are a record for every faulty frame: only a manifest that asks for them gets them.
 fn eve_options(manifest: Option<&Manifest>) -> EveOptions {
-    let types = match manifest.map(|manifest| &manifest.outputs) {
-        Some(outputs) if outputs.eve.is_some() => outputs.eve_types.clone(),
-        _ => [EveType::Flow, EveType::Stats, EveType::Alert].into(),
-    };
-    EveOptions { wires: Vec::new(), types }
+    match manifest.map(|manifest| &manifest.outputs) {
+        Some(outputs) if outputs.eve.is_some() => EveOptions::of_manifest(outputs, &[]),
+        _ => EveOptions::usual(),
+    }
 }

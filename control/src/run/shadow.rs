@@ -38,8 +38,7 @@ impl Shadow {
     /// Opens the outputs. One that cannot be opened is said and left out: the wire goes on.
     pub(super) fn start(manifest: &Manifest, wires: &[String]) -> Self {
         let outputs = &manifest.outputs;
-        let options = EveOptions { wires: wires.to_vec(), types: outputs.eve_types.clone() };
-        let format = Arc::new(EveFormat::new(options));
+        let format = Arc::new(EveFormat::new(EveOptions::of_manifest(outputs, wires)));
         let eve = outputs.eve.as_ref().and_then(|path| {
             if let Some(folder) = path.parent()
                 && let Err(e) = std::fs::create_dir_all(folder)

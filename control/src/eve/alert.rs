@@ -1,0 +1,243 @@
+//! The `alert` record of a signature.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use umbra_analyzers::events::{
+    AlertFlow, AlertPayload, AlertTunnel, AppLayers, Endpoint, EventContext, FlowEnds,
+    MetadataEntry, SignatureAlert,
+};
+
+use super::address::Address;
+use super::app::{FileObject, write_objects};
+use super::bytes::{base64, printable};
+use super::format::{EveFormat, line};
+use super::head::{Head, some, write_addresses, write_ends, write_variables};
+use super::options::AlertOptions;
+use super::shadow::Shadow;
+use super::time::Stamp;
+
+impl EveFormat {
+    pub(super) fn alert(&self, alert: &SignatureAlert, context: &EventContext, out: &mut Vec<u8>) {
+        let packet = alert.packet.as_ref();
+        let flow = alert.flow.as_ref();
+        let head = Head {
+            timestamp: Stamp(alert.timestamp.as_nanos()),
+            event_type: "alert",
+            flow_id: flow.map(|flow| flow.flow_id),
+            in_iface: packet.and_then(|packet| self.wire(packet.wire)),
+            pcap_cnt: packet.and_then(|packet| packet.number),
+            vlan: alert.vlans.ids(),
+            ends: alert.ends,
+            pkt_src: alert.source.as_str(),
+            community: flow.map(|flow| flow.ends).filter(|_| self.options().community_id),
+        };
+        let mut shadow = match flow {
+            Some(flow) => Shadow::of_sampling(&flow.sampling, context),
+            None => Shadow::of_context(context),
+        };
+        shadow.profile = Some(&alert.profile);
+        let action = alert.signature.action;
+        shadow.would = action.interferes().then(|| action.as_str());
+        line(&AlertLine { head, alert, options: &self.options().alert, shadow }, out);
+    }
+}
+
+struct AlertLine<'a> {
+    head: Head<'a>,
+    alert: &'a SignatureAlert,
+    options: &'a AlertOptions,
+    shadow: Shadow<'a, ()>,
+}
+
+impl Serialize for AlertLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let alert = self.alert;
+        let mut map = serializer.serialize_map(None)?;
+        self.head.write(&mut map)?;
+        write_variables(&alert.variables, &mut map)?;
+        if let Some(transaction) = &alert.transaction {
+            map.serialize_entry("tx_id", &transaction.tx_id)?;
+            if transaction.guessed {
+                map.serialize_entry("tx_guessed", &true)?;
+            }
+        }
+        let object = AlertObject { alert, options: self.options };
+        map.serialize_entry("alert", &object)?;
+        if let Some(tunnel) = &alert.tunnel {
+            map.serialize_entry("tunnel", &TunnelObject(tunnel))?;
+        }
+        if let Some(transaction) = &alert.transaction {
+            some(&mut map, "ts_progress", transaction.progress_to_server)?;
+            some(&mut map, "tc_progress", transaction.progress_to_client)?;
+            write_objects(&transaction.objects, &mut map)?;
+        }
+        write_app_layers(&alert.app, &mut map)?;
+        if let Some(files) = alert.transaction.as_ref().map(|transaction| &transaction.files)
+            && !files.is_empty()
+        {
+            let files: Vec<_> = files.iter().map(FileObject).collect();
+            map.serialize_entry("files", &files)?;
+        }
+        if let Some(flow) = &alert.flow {
+            let direction = if alert.to_server { "to_server" } else { "to_client" };
+            map.serialize_entry("direction", direction)?;
+            map.serialize_entry("flow", &FlowObject(flow))?;
+        }
+        if let Some(payload) = &alert.payload {
+            self.write_payload(payload, &mut map)?;
+        }
+        let copied = alert.packet.as_ref().and_then(|packet| Some((packet, packet.data.as_ref()?)));
+        if let (true, Some((packet, data))) = (self.options.packet, copied) {
+            map.serialize_entry("packet", &base64(data))?;
+            map.serialize_entry("packet_info", &PacketInfo(packet.link_type))?;
+        }
+        map.serialize_entry("shadow", &self.shadow)?;
+        map.end()
+    }
+}
+
+impl AlertLine<'_> {
+    /// Payloads and what is said of them, which is nothing where they are not asked for.
+    fn write_payload<M: SerializeMap>(
+        &self,
+        payload: &AlertPayload,
+        map: &mut M,
+    ) -> Result<(), M::Error> {
+        let options = self.options;
+        if options.payload {
+            map.serialize_entry("payload", &base64(&payload.data))?;
+            map.serialize_entry("payload_length", &payload.len)?;
+        }
+        if options.payload_printable {
+            map.serialize_entry("payload_printable", &printable(&payload.data))?;
+        }
+        if options.payload || options.payload_printable {
+            map.serialize_entry("stream", &u8::from(self.alert.in_stream))?;
+        }
+        Ok(())
+    }
+}
+
+fn write_app_layers<M: SerializeMap>(app: &AppLayers, map: &mut M) -> Result<(), M::Error> {
+    some(map, "app_proto", app.proto.map(|proto| proto.as_str()))?;
+    some(map, "app_proto_orig", app.original.map(|proto| proto.as_str()))?;
+    some(map, "app_proto_expected", app.expected.map(|proto| proto.as_str()))?;
+    some(map, "app_proto_ts", app.to_server.map(|proto| proto.as_str()))?;
+    some(map, "app_proto_tc", app.to_client.map(|proto| proto.as_str()))
+}
+
+/// The `alert` object.
+struct AlertObject<'a> {
+    alert: &'a SignatureAlert,
+    options: &'a AlertOptions,
+}
+
+impl Serialize for AlertObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let signature = &self.alert.signature;
+        let mut map = serializer.serialize_map(None)?;
+        // A shadow has no way to do otherwise; what would have been done is in `shadow`.
+        map.serialize_entry("action", "allowed")?;
+        map.serialize_entry("gid", &signature.gid)?;
+        map.serialize_entry("signature_id", &signature.sid)?;
+        map.serialize_entry("rev", &signature.rev)?;
+        map.serialize_entry("signature", &signature.msg)?;
+        map.serialize_entry("category", &signature.category)?;
+        map.serialize_entry("severity", &signature.severity)?;
+        if let Some([source, target]) = self.alert.attacker_and_target() {
+            let ends = self.alert.ends.as_ref();
+            map.serialize_entry("source", &EndpointObject { end: source, ends })?;
+            map.serialize_entry("target", &EndpointObject { end: target, ends })?;
+        }
+        if !signature.metadata.is_empty() {
+            map.serialize_entry("metadata", &RuleMetadata(&signature.metadata))?;
+        }
+        if self.options.references && !signature.references.is_empty() {
+            map.serialize_entry("references", &signature.references)?;
+        }
+        some(&mut map, "rule", signature.text.as_ref().filter(|_| self.options.rule))?;
+        map.end()
+    }
+}
+
+/// `{"ip","port"}`, the port where the protocol has any.
+struct EndpointObject<'a> {
+    end: Endpoint,
+    ends: Option<&'a FlowEnds>,
+}
+
+impl Serialize for EndpointObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ports = self.ends.is_some_and(|ends| matches!(ends.protocol, 6 | 17 | 132));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("ip", &Address(self.end.ip))?;
+        some(&mut map, "port", ports.then_some(self.end.port))?;
+        map.end()
+    }
+}
+
+struct RuleMetadata<'a>(&'a [MetadataEntry]);
+
+impl Serialize for RuleMetadata<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|entry| (&entry.key, &entry.values)))
+    }
+}
+
+/// The `flow` object of an alert: as it stood, from its client's side.
+struct FlowObject<'a>(&'a AlertFlow);
+
+impl Serialize for FlowObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let flow = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("pkts_toserver", &flow.to_server.packets)?;
+        map.serialize_entry("pkts_toclient", &flow.to_client.packets)?;
+        map.serialize_entry("bytes_toserver", &flow.to_server.bytes)?;
+        map.serialize_entry("bytes_toclient", &flow.to_client.bytes)?;
+        map.serialize_entry("start", &Stamp(flow.start.as_nanos()))?;
+        write_addresses(&flow.ends, &mut map)?;
+        map.end()
+    }
+}
+
+struct TunnelObject<'a>(&'a AlertTunnel);
+
+impl Serialize for TunnelObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tunnel = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        write_ends(&tunnel.ends, &mut map)?;
+        map.serialize_entry("depth", &tunnel.depth)?;
+        some(&mut map, "pcap_cnt", tunnel.number)?;
+        map.serialize_entry("pkt_src", tunnel.source.as_str())?;
+        map.end()
+    }
+}
+
+/// `packet_info`: number and, where it has one, libpcap's name of the link type.
+struct PacketInfo(u16);
+
+impl Serialize for PacketInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = match self.0 {
+            0 => Some("NULL"),
+            1 => Some("EN10MB"),
+            9 => Some("PPP"),
+            12 => Some("RAW"),
+            50 => Some("PPP_SERIAL"),
+            101 => Some("RAW"),
+            104 => Some("C_HDLC"),
+            108 => Some("LOOP"),
+            113 => Some("LINUX_SLL"),
+            228 => Some("IPV4"),
+            229 => Some("IPV6"),
+            276 => Some("LINUX_SLL2"),
+            _ => None,
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("linktype", &self.0)?;
+        some(&mut map, "linktype_name", name)?;
+        map.end()
+    }
+}

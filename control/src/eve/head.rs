@@ -1,0 +1,135 @@
+//! What records of packets have in common at their top.
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+use umbra_analyzers::events::{FlowEnds, FlowVariables};
+
+use super::address::{Address, has_ports, ip_version};
+use super::bytes::printable;
+use super::community::community_id;
+use super::protocol::protocol_name;
+use super::time::Stamp;
+
+/// The beginning of a record: when, where, between whom.
+pub(super) struct Head<'a> {
+    pub(super) timestamp: Stamp,
+    pub(super) event_type: &'static str,
+    pub(super) flow_id: Option<u64>,
+    pub(super) in_iface: Option<&'a str>,
+    pub(super) pcap_cnt: Option<u64>,
+    pub(super) vlan: &'a [u16],
+    pub(super) ends: Option<FlowEnds>,
+    pub(super) pkt_src: &'static str,
+    /// The flow's ends, if its Community ID is asked for.
+    pub(super) community: Option<FlowEnds>,
+}
+
+impl Head<'_> {
+    pub(super) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("timestamp", &self.timestamp)?;
+        some(map, "flow_id", self.flow_id)?;
+        some(map, "in_iface", self.in_iface)?;
+        some(map, "pcap_cnt", self.pcap_cnt)?;
+        map.serialize_entry("event_type", self.event_type)?;
+        if !self.vlan.is_empty() {
+            map.serialize_entry("vlan", self.vlan)?;
+        }
+        if let Some(ends) = &self.ends {
+            write_ends(ends, map)?;
+            map.serialize_entry("ip_v", &ip_version(ends.src))?;
+        }
+        map.serialize_entry("pkt_src", self.pkt_src)?;
+        if let Some((kind, code)) = self.ends.and_then(|ends| ends.icmp) {
+            map.serialize_entry("icmp_type", &kind)?;
+            map.serialize_entry("icmp_code", &code)?;
+        }
+        some(map, "community_id", self.community.as_ref().map(community_id))
+    }
+}
+
+/// Addresses, ports where the protocol has any, and its name.
+pub(super) fn write_ends<M: SerializeMap>(ends: &FlowEnds, map: &mut M) -> Result<(), M::Error> {
+    write_addresses(ends, map)?;
+    map.serialize_entry("proto", &protocol_name(ends.protocol))
+}
+
+/// Addresses, and ports where the protocol has any.
+pub(super) fn write_addresses<M: SerializeMap>(
+    ends: &FlowEnds,
+    map: &mut M,
+) -> Result<(), M::Error> {
+    let ports = has_ports(ends.protocol) || ends.src_port != 0 || ends.dst_port != 0;
+    map.serialize_entry("src_ip", &Address(ends.src))?;
+    some(map, "src_port", ports.then_some(ends.src_port))?;
+    map.serialize_entry("dest_ip", &Address(ends.dst))?;
+    some(map, "dest_port", ports.then_some(ends.dst_port))
+}
+
+/// An entry that is there only with a value.
+pub(super) fn some<M: SerializeMap, T: Serialize>(
+    map: &mut M,
+    key: &'static str,
+    value: Option<T>,
+) -> Result<(), M::Error> {
+    match value {
+        Some(value) => map.serialize_entry(key, &value),
+        None => Ok(()),
+    }
+}
+
+/// `metadata`, and `traffic`, which is made of bits whose names begin so.
+pub(super) fn write_variables<M: SerializeMap>(
+    variables: &FlowVariables,
+    map: &mut M,
+) -> Result<(), M::Error> {
+    if variables.is_empty() {
+        return Ok(());
+    }
+    map.serialize_entry("metadata", &Metadata(variables))?;
+    let (ids, labels) = (named(variables, "traffic/id/"), named(variables, "traffic/label/"));
+    if !ids.is_empty() || !labels.is_empty() {
+        map.serialize_entry("traffic", &Traffic { id: ids, label: labels })?;
+    }
+    Ok(())
+}
+
+fn named<'v>(variables: &'v FlowVariables, prefix: &str) -> Vec<&'v str> {
+    variables.flowbits.iter().filter_map(|name| name.strip_prefix(prefix)).collect()
+}
+
+#[derive(Serialize)]
+struct Traffic<'v> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    id: Vec<&'v str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    label: Vec<&'v str>,
+}
+
+struct Metadata<'v>(&'v FlowVariables);
+
+impl Serialize for Metadata<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let FlowVariables { flowbits, flowints, flowvars, pktvars } = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        if !flowbits.is_empty() {
+            let names: Vec<&str> = flowbits.iter().map(|name| &**name).collect();
+            map.serialize_entry("flowbits", &names)?;
+        }
+        if !flowints.is_empty() {
+            let ints: serde_json::Map<String, serde_json::Value> =
+                flowints.iter().map(|int| (int.name.to_string(), int.value.into())).collect();
+            map.serialize_entry("flowints", &ints)?;
+        }
+        for (key, variables) in [("flowvars", flowvars), ("pktvars", pktvars)] {
+            if !variables.is_empty() {
+                // An object for each: names may come again.
+                let list: serde_json::Value = variables
+                    .iter()
+                    .map(|var| serde_json::json!({ (&*var.name): printable(&var.value) }))
+                    .collect();
+                map.serialize_entry(key, &list)?;
+            }
+        }
+        map.end()
+    }
+}
