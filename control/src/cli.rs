@@ -186,7 +186,7 @@ pub struct ReplayArgs {
     /// The capture: pcap or pcapng
     #[arg(short = 'r', long = "read", value_name = "PCAP")]
     pub capture: PathBuf,
-    /// Load signatures from RULES (not built yet)
+    /// Match the rules of RULES, with the classification.config and threshold.config beside it
     #[arg(short = 'S', long = "rules", value_name = "RULES")]
     pub rules: Vec<PathBuf>,
     /// Take profiles, sampling and outputs from MANIFEST; no wire is needed
@@ -207,7 +207,7 @@ pub struct ReplayArgs {
     /// Shadow instances [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub instances: Option<u16>,
-    /// Fail when a rule does not load (not built yet)
+    /// Fail when a rule does not load
     #[arg(long)]
     pub strict: bool,
     /// Train the anomaly models on PCAP first (not built yet)

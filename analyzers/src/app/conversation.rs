@@ -4,8 +4,8 @@
 //! parser at once when there is one. A flow that is nothing known, or whose parser gave up, costs nothing
 //! from then on.
 
-use super::detect::{Carrier, Detector, HEAD, Origin, Verdict};
 use super::dcerpc::Dcerpc;
+use super::detect::{Carrier, Detector, HEAD, Origin, Verdict};
 use super::dns::DnsParser;
 use super::http::{HttpConfig, HttpParser};
 use super::smb::Smb;
@@ -44,6 +44,8 @@ pub struct Conversation {
     original: Option<AppProto>,
     /// What it is to go on with from the next byte on.
     switch: Option<Switch>,
+    /// The parser that announced a switch, until it is known what followed.
+    before: Option<Box<dyn Parser>>,
     /// What a switch announced, until it is known whether that came.
     expected: Option<AppProto>,
     /// Events of the layer as a whole, and at how many of them somebody has looked.
@@ -66,6 +68,7 @@ impl Conversation {
             failed: false,
             original: None,
             switch: None,
+            before: None,
             expected: None,
             events: Vec::new(),
         }
@@ -144,9 +147,7 @@ impl Conversation {
 
     fn keep(&mut self, heading: Heading, data: &[u8]) {
         match self.kept.last_mut() {
-            Some((last, bytes))
-                if *last == heading && self.origin.carrier == Carrier::Tcp =>
-            {
+            Some((last, bytes)) if *last == heading && self.origin.carrier == Carrier::Tcp => {
                 bytes.extend_from_slice(data);
             }
             _ => self.kept.push((heading, data.to_vec())),
@@ -166,6 +167,13 @@ impl Conversation {
             Verdict::Found(protocol) => self.begin(protocol, now, config),
             // Datagrams of the other heading may still be recognised; they need nothing kept.
             Verdict::Failed if self.origin.carrier == Carrier::Udp => self.forget(),
+            Verdict::Failed if self.before.is_some() => {
+                self.parser = self.before.take();
+                if let Some(parser) = &mut self.parser {
+                    parser.switch_failed();
+                }
+                self.give_up();
+            }
             Verdict::Failed => self.give_up(),
             Verdict::Unknown if self.kept_bytes > KEPT => self.give_up(),
             Verdict::Unknown => {}
@@ -174,6 +182,7 @@ impl Conversation {
 
     fn begin(&mut self, protocol: AppProto, now: Timestamp, config: &ConversationConfig) {
         self.parser = self.parser_of(protocol, config);
+        self.before = None;
         if self.parser.is_none() {
             self.give_up();
             return;
@@ -221,7 +230,7 @@ impl Conversation {
             Switch::Detect => None,
         };
         self.detector.restart();
-        self.parser = None;
+        self.before = self.parser.take();
         self.failed = false;
         self.total = [0; 2];
         self.heads = Default::default();
@@ -301,12 +310,12 @@ impl Conversation {
     /// The parser, with its transactions; also after it gave up.
     #[must_use]
     pub fn parser(&self) -> Option<&dyn Parser> {
-        self.parser.as_deref()
+        self.parser.as_deref().or(self.before.as_deref())
     }
 
     /// The same, to release transactions.
     pub fn parser_mut(&mut self) -> Option<&mut Box<dyn Parser>> {
-        self.parser.as_mut()
+        self.parser.as_mut().or(self.before.as_mut())
     }
 
     /// Nothing more can come of what is said: the stream's bytes need not be put together for it.

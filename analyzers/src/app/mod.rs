@@ -193,6 +193,9 @@ pub trait Parser: Send + std::fmt::Debug {
         None
     }
 
+    /// What it said the stream would [switch](Self::switch) to did not follow; it goes on as before.
+    fn switch_failed(&mut self) {}
+
     /// Both ends encrypt from here on: the bytes of the streams are of no interest any more.
     fn is_encrypted(&self) -> bool {
         false
@@ -218,6 +221,11 @@ pub trait Transaction {
     /// [`stage`](Self::stage) on.
     fn progress(&self, heading: Heading) -> u8;
 
+    /// Whether rules look at it in a heading: a message that went one way is nothing in the other.
+    fn is_looked_at(&self, _heading: Heading) -> bool {
+        true
+    }
+
     /// From which stage on a buffer is worth looking at. Of buffers that grow (bodies, files) the first at
     /// which there may be something.
     fn stage(&self, buffer: Buffer, heading: Heading) -> u8;
@@ -235,6 +243,11 @@ pub trait Transaction {
     /// under the number that the request names. At most a few; none in what is no request.
     fn interfaces(&self) -> &[dcerpc::Interface] {
         &[]
+    }
+
+    /// The order of bytes that the sender of a DCE/RPC unit announced, for numbers of rules with `dce`.
+    fn is_little_endian(&self) -> bool {
+        true
     }
 
     /// The `index`th of a number that there can be several of: types of records. A rule wants one of them.

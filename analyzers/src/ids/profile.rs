@@ -13,7 +13,7 @@ use super::rule::{
 use super::state::Shared;
 use crate::events::{AlertDetail, Event, Timestamp};
 use crate::profile::{
-    ConfigError, EndedFlow, Findings, Batch, PacketView, Plan, Profile, ProfileConfig,
+    Batch, ConfigError, EndedFlow, Findings, PacketView, Plan, Profile, ProfileConfig,
     ProfileFactory, ProfileKind, ProfileSummary, SettingInfo, SettingType, check_all,
 };
 
@@ -158,7 +158,8 @@ fn load(config: &ProfileConfig) -> Result<IdsPlan, ConfigError> {
         None => Classification::default(),
         Some(content) => {
             let (classes, errors) = Classification::parse(&String::from_utf8_lossy(&content));
-            lines.extend(errors.into_iter().map(|(n, e)| format!("classification.config:{n}: {e}")));
+            lines
+                .extend(errors.into_iter().map(|(n, e)| format!("classification.config:{n}: {e}")));
             classes
         }
     };
@@ -214,7 +215,12 @@ fn load(config: &ProfileConfig) -> Result<IdsPlan, ConfigError> {
 
 fn read(key: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
     std::fs::read(path).map_err(|e| {
-        error(key, format!("{:?}", path.display().to_string()), e.to_string(), "a file that can be read")
+        error(
+            key,
+            format!("{:?}", path.display().to_string()),
+            e.to_string(),
+            "a file that can be read",
+        )
     })
 }
 
@@ -228,7 +234,12 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let quoted = format!("{pattern:?}");
     let entries = std::fs::read_dir(folder).map_err(|e| {
-        error("rules", quoted.clone(), format!("{}: {e}", folder.display()), "a folder that can be read")
+        error(
+            "rules",
+            quoted.clone(),
+            format!("{}: {e}", folder.display()),
+            "a folder that can be read",
+        )
     })?;
     let mut files: Vec<PathBuf> = entries
         .filter_map(Result::ok)

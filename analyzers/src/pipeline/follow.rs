@@ -12,7 +12,9 @@ use crate::decode::Transport;
 use crate::events::Timestamp;
 use crate::flow::{FlowId, FlowTable};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
-use crate::stream::{Piece, Segment, Session, SessionState, StreamConfig, StreamPool};
+use crate::stream::{
+    Piece, Segment, Session, SessionState, StreamConfig, StreamCounters, StreamPool,
+};
 
 /// A stream is inspected once so much of it is new, bytes: Suricata's chunk size. Less is when a message
 /// ended, and at the end of the connection.
@@ -69,12 +71,18 @@ impl Follower {
             config,
             pool: StreamPool::new(config.stream),
             contexts: Vec::new(),
-            recorder: Recorder::default(),
+            recorder: Recorder,
         }
     }
 
-    pub(super) fn pool(&self) -> &StreamPool {
-        &self.pool
+    /// What the stream layer did.
+    pub(super) fn counters(&self) -> StreamCounters {
+        *self.pool.counters()
+    }
+
+    /// Bytes that streams hold.
+    pub(super) fn stream_bytes(&self) -> u64 {
+        self.pool.bytes()
     }
 
     pub(super) fn context(&self, id: FlowId) -> Option<&FlowContext> {
@@ -182,7 +190,12 @@ impl Follower {
         let context = slot(contexts, pool, id);
         let conversation = context.conversation.get_or_insert_with(|| Conversation::new(*origin));
         let before = conversation.verdict();
-        conversation.data(heading, packet.decoded.payload, packet.timestamp(), &config.conversation);
+        conversation.data(
+            heading,
+            packet.decoded.payload,
+            packet.timestamp(),
+            &config.conversation,
+        );
         before != conversation.verdict()
     }
 
@@ -257,8 +270,9 @@ impl Follower {
         release(context, config.records);
     }
 
-    /// A flow is over: what came and was not certain is taken now. Whether there is anything to look at.
-    pub(super) fn end(&mut self, id: FlowId, flows: &FlowTable) -> bool {
+    /// A flow is over: what came in a heading and was not certain is taken now. Whether there is anything to
+    /// look at.
+    pub(super) fn end(&mut self, id: FlowId, heading: Heading, flows: &FlowTable) -> bool {
         let Some(flow) = flows.get(id) else { return false };
         if self.context(id).is_none() {
             return false;
@@ -267,18 +281,12 @@ impl Follower {
         let Self { contexts, pool, config, .. } = self;
         let context = slot(contexts, pool, id);
         context.at_end = true;
+        context.due[heading.index()] = true;
         let now = flow.last();
-        if context.session.is_some() {
-            for heading in Heading::ALL {
-                hand_over(context, pool, &config.conversation, (heading, true), &origin, now);
-            }
-        }
+        hand_over(context, pool, &config.conversation, (heading, true), &origin, now);
         if let Some(conversation) = &mut context.conversation {
-            for heading in Heading::ALL {
-                conversation.end(heading, now);
-            }
+            conversation.end(heading, now);
         }
-        context.due = [true; 2];
         context.session.is_some() || context.conversation.is_some()
     }
 
@@ -439,6 +447,7 @@ fn mark(context: &mut FlowContext, heading: Heading) {
             let completed = &mut marks.completed[side.index()];
             context.due[side.index()] |= complete && !*completed;
             *completed = complete;
+            marks.inspected[side.index()] |= !transaction.is_looked_at(side);
         }
         marks.inspected[heading.index()] |= marks.completed[heading.index()];
     }
@@ -446,9 +455,8 @@ fn mark(context: &mut FlowContext, heading: Heading) {
 
 /// Lets the parser forget transactions that are over for everybody.
 fn release(context: &mut FlowContext, records: bool) {
-    let over = |marks: &TransactionMarks| {
-        marks.inspected == [true; 2] && (marks.logged || !records)
-    };
+    let over =
+        |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.logged || !records);
     let done = context.marks.iter().take_while(|marks| over(marks)).count();
     if done == 0 {
         return;

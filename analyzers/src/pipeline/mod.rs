@@ -338,10 +338,10 @@ impl Pipeline {
     fn follow_ends(&mut self) {
         let Some(follower) = &mut self.follower else { return };
         for ended in self.flows.ended() {
-            if !follower.end(ended.id, &self.flows) {
-                continue;
-            }
             for heading in Heading::ALL {
+                if !follower.end(ended.id, heading, &self.flows) {
+                    break;
+                }
                 let Some(view) = follower.end_view(ended.id, heading, &self.flows) else { break };
                 for (index, stage) in self.stages.iter_mut().enumerate() {
                     self.working = Some(index);
@@ -500,6 +500,7 @@ impl Pipeline {
     /// What has been counted so far.
     #[must_use]
     pub fn summary(&self) -> PipelineSummary {
+        let follower = self.follower.as_ref();
         PipelineSummary {
             counters: self.counters,
             decode: self.decoder.counters().clone(),
@@ -507,6 +508,9 @@ impl Pipeline {
             flow: self.flows.counters(),
             flows_live: u64::from(self.flows.live()),
             flow_memory_bytes: self.flows.memory_bytes() as u64,
+            stream: follower.map(Follower::counters).unwrap_or_default(),
+            stream_memory_bytes: follower.map_or(0, Follower::stream_bytes),
+            app_memory_bytes: follower.map_or(0, |f| f.conversation_bytes() as u64),
             profiles: self
                 .stages
                 .iter()

@@ -6,6 +6,7 @@ use crate::decode::DecodeCounters;
 use crate::defrag::DefragCounters;
 use crate::flow::FlowCounters;
 use crate::profile::ProfileSummary;
+use crate::stream::StreamCounters;
 
 umbra_tap::counter_set! {
     /// What went through a pipeline.
@@ -47,6 +48,12 @@ pub struct PipelineSummary {
     pub flows_live: u64,
     /// Bytes of the flow table.
     pub flow_memory_bytes: u64,
+    /// Of the stream layer, where a profile needs it.
+    pub stream: StreamCounters,
+    /// Bytes that streams hold.
+    pub stream_memory_bytes: u64,
+    /// Bytes that application layers hold.
+    pub app_memory_bytes: u64,
     /// Of the profiles that count, by id.
     pub profiles: Vec<ProfileTotals>,
 }
@@ -60,6 +67,9 @@ impl PipelineSummary {
         self.flow += other.flow;
         self.flows_live += other.flows_live;
         self.flow_memory_bytes += other.flow_memory_bytes;
+        self.stream += other.stream;
+        self.stream_memory_bytes += other.stream_memory_bytes;
+        self.app_memory_bytes += other.app_memory_bytes;
         for theirs in &other.profiles {
             match self.profiles.iter_mut().find(|mine| mine.id == theirs.id) {
                 Some(mine) => mine.summary.merge(theirs.summary.as_ref()),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use super::region::Region;
-use super::{OverlapPolicy, StreamPool};
+use super::{OverlapPolicy, Piece, StreamPool};
 
 /// What a held piece costs beside its bytes.
 const RUN_OVERHEAD: usize = 96;
@@ -200,9 +200,8 @@ impl Buffer {
         policy: OverlapPolicy,
         inserted: &mut Inserted,
     ) {
-        let reaches_in = |(at, run): (&u64, &Run)| {
-            (*at + run.bytes.len() as u64 > rest.start).then_some(*at)
-        };
+        let reaches_in =
+            |(at, run): (&u64, &Run)| (*at + run.bytes.len() as u64 > rest.start).then_some(*at);
         let before = self.held.range(..rest.start).next_back().and_then(reaches_in);
         let inside = self.held.range(rest.clone()).map(|(at, _)| *at);
         let touched: Vec<u64> = before.into_iter().chain(inside).collect();
@@ -288,17 +287,17 @@ impl Buffer {
         gaps
     }
 
-    /// Gives what lies between `from` and what is settled, `None` for gaps. Says how far that is.
-    pub(super) fn pieces(&self, from: u64, f: &mut dyn FnMut(Result<&[u8], u64>)) -> u64 {
+    /// Gives what lies between `from` and what is settled, holes as gaps. Says how far that is.
+    pub(super) fn pieces(&self, from: u64, f: &mut dyn FnMut(Piece<'_>)) -> u64 {
         let mut at = from;
         for region in self.regions() {
             if region.offset() > at {
-                f(Err(region.offset() - at));
+                f(Piece::Gap(region.offset() - at));
                 at = region.offset();
             }
             let end = region.end().min(self.settled);
             if end > at {
-                f(Ok(region.slice(at, end)));
+                f(Piece::Data(region.slice(at, end)));
                 at = end;
             }
         }

@@ -55,7 +55,8 @@ impl Session {
         if shutting && seq == sender.next_seq && ack == receiver.next_seq.wrapping_add(1) {
             return false;
         }
-        let updates = window != receiver.window && ack == receiver.last_ack && seq == sender.next_seq;
+        let updates =
+            window != receiver.window && ack == receiver.last_ack && seq == sender.next_seq;
         if !updates
             && window < receiver.window
             && gt(ack, receiver.next_seq)

@@ -72,12 +72,7 @@ impl Session {
         Ok(())
     }
 
-    fn on_another_fin(
-        &mut self,
-        step: &mut Step<'_>,
-        state: SessionState,
-        again: bool,
-    ) -> Outcome {
+    fn on_another_fin(&mut self, step: &mut Step<'_>, state: SessionState, again: bool) -> Outcome {
         let segment = step.segment;
         let names = names(state);
         let relaxed = self.has(bit::ONE_SIDED);
@@ -93,7 +88,7 @@ impl Session {
         if !self.ack_is_valid(step) {
             return Err(names.ack.into());
         }
-        let from_client = self.from_client(step.heading);
+        let from_client = self.is_from_client(step.heading);
         let (_, receiver) = self.pair(step.heading);
         if segment.has(flag::ACK) && gt(segment.ack, receiver.next_seq) {
             receiver.advance(segment.ack);
@@ -115,19 +110,14 @@ impl Session {
         Ok(())
     }
 
-    fn on_closing_ack(
-        &mut self,
-        step: &mut Step<'_>,
-        state: SessionState,
-        again: bool,
-    ) -> Outcome {
+    fn on_closing_ack(&mut self, step: &mut Step<'_>, state: SessionState, again: bool) -> Outcome {
         let segment = step.segment;
         let names = names(state);
         if !self.ack_is_valid(step) {
             return Err(names.ack.into());
         }
         let relaxed = self.has(bit::MIDSTREAM) || self.has(bit::ONE_SIDED);
-        let from_client = self.from_client(step.heading);
+        let from_client = self.is_from_client(step.heading);
         let (sender, _) = self.pair(step.heading);
         let end = segment.end();
         let fits = match state {
@@ -138,10 +128,7 @@ impl Session {
                 }
                 le(segment.seq, sender.last_ack.wrapping_add(sender.window))
             }
-            _ => {
-                le(segment.seq, sender.next_seq)
-                    || segment.seq == sender.next_seq.wrapping_add(1)
-            }
+            _ => le(segment.seq, sender.next_seq) || segment.seq == sender.next_seq.wrapping_add(1),
         };
         if !(fits || relaxed || again) {
             return Err(names.data.into());

@@ -37,7 +37,7 @@ impl Session {
 
     fn on_late_syn_ack(&mut self, step: &mut Step<'_>) -> Outcome {
         let segment = step.segment;
-        if self.from_client(step.heading) {
+        if self.is_from_client(step.heading) {
             return Err(StreamEvent::EstSynackToserver.into());
         }
         let confirmed = self.has(bit::CONFIRMED);
@@ -56,7 +56,7 @@ impl Session {
     }
 
     fn on_late_syn(&mut self, step: &mut Step<'_>) -> Outcome {
-        if !self.from_client(step.heading) {
+        if !self.is_from_client(step.heading) {
             return Err(StreamEvent::EstSynToclient.into());
         }
         if self.half(step.heading).isn != step.segment.seq {
@@ -72,15 +72,14 @@ impl Session {
         if !self.ack_is_valid(step) {
             return Err(StreamEvent::EstInvalidAck.into());
         }
-        if !self.from_client(step.heading) {
+        if !self.is_from_client(step.heading) {
             self.bits |= bit::CONFIRMED;
         }
         let relaxed = self.has(bit::MIDSTREAM) || self.has(bit::ONE_SIDED);
         let one_sided = self.has(bit::ONE_SIDED);
         let (sender, _) = self.pair(step.heading);
         let end = segment.end();
-        let keep_alive =
-            segment.len() <= 1 && segment.seq == sender.next_seq.wrapping_sub(1);
+        let keep_alive = segment.len() <= 1 && segment.seq == sender.next_seq.wrapping_sub(1);
         // Acknowledged before it was seen, as happens where the two directions are merged.
         let seen_late = gt(sender.last_ack, sender.next_seq) && gt(end, sender.next_seq);
         if lt(end, sender.last_ack) && !keep_alive && !seen_late && !one_sided {
@@ -124,7 +123,7 @@ impl Session {
         if segment.has(flag::ACK) && gt(segment.ack, receiver.next_seq) {
             receiver.advance(segment.ack);
         }
-        self.state = if self.from_client(step.heading) {
+        self.state = if self.is_from_client(step.heading) {
             SessionState::CloseWait
         } else {
             SessionState::FinWait1

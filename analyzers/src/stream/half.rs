@@ -10,18 +10,16 @@ pub(super) mod bit {
     pub(crate) const RST: u16 = 1 << 1;
     /// The last segment was a keep-alive.
     pub(crate) const KEEP_ALIVE: u16 = 1 << 2;
-    /// Its SYN had a timestamp of 0.
-    pub(crate) const ZERO_TIMESTAMP: u16 = 1 << 3;
     /// There was more than the depth.
-    pub(crate) const DEPTH: u16 = 1 << 4;
+    pub(crate) const DEPTH: u16 = 1 << 3;
     /// There was a gap.
-    pub(crate) const GAP: u16 = 1 << 5;
-    pub(crate) const NO_APP: u16 = 1 << 6;
-    pub(crate) const NO_RAW: u16 = 1 << 7;
+    pub(crate) const GAP: u16 = 1 << 4;
+    pub(crate) const NO_APP: u16 = 1 << 5;
+    pub(crate) const NO_RAW: u16 = 1 << 6;
     /// What comes in order counts as acknowledged.
-    pub(crate) const EAGER: u16 = 1 << 8;
+    pub(crate) const EAGER: u16 = 1 << 7;
     /// Something more is acknowledged since the last look.
-    pub(crate) const PROGRESSED: u16 = 1 << 9;
+    pub(crate) const PROGRESSED: u16 = 1 << 8;
 }
 
 /// In one-sided connections nobody acknowledges, so a hole is given up when this many pieces came
@@ -106,10 +104,7 @@ impl Half {
         if self.has(bit::NO_APP) {
             return;
         }
-        self.app = self.buffer.pieces(self.app, &mut |piece| match piece {
-            Ok(bytes) => f(Piece::Data(bytes)),
-            Err(gap) => f(Piece::Gap(gap)),
-        });
+        self.app = self.buffer.pieces(self.app, f);
         self.free(pool);
     }
 

@@ -135,7 +135,7 @@ impl Session {
     /// There was a SYN.
     pub(super) fn on_syn_sent(&mut self, step: &mut Step<'_>) -> Outcome {
         let segment = step.segment;
-        let from_client = self.from_client(step.heading);
+        let from_client = self.is_from_client(step.heading);
         if segment.has(flag::RST) {
             if !self.rst_is_valid(step) {
                 return Err(Rejected(None));
@@ -143,9 +143,8 @@ impl Session {
             let (sender, _) = self.pair(step.heading);
             let isn = sender.isn;
             // The client takes its SYN back; anything else of its own is not for the server's ears.
-            let own = segment.seq == isn
-                && segment.window == 0
-                && segment.ack == isn.wrapping_add(1);
+            let own =
+                segment.seq == isn && segment.window == 0 && segment.ack == isn.wrapping_add(1);
             if !from_client || own {
                 self.reset(step);
             }
@@ -240,8 +239,7 @@ impl Session {
         if stamped {
             self.bits |= bit::TIMESTAMPS;
         }
-        let heading =
-            if self.has(bit::REVERSED) { Heading::ToServer } else { Heading::ToClient };
+        let heading = if self.has(bit::REVERSED) { Heading::ToServer } else { Heading::ToClient };
         let (server, client) = self.pair(heading);
         let window = server.window;
         server.begin(step.pool, syn_ack.seq);
@@ -279,7 +277,7 @@ impl Session {
     /// A SYN, and the next that is seen is an ACK: the other direction goes another way.
     fn on_ack_without_syn_ack(&mut self, step: &mut Step<'_>) -> Outcome {
         let segment = step.segment;
-        if !step.pool.config().async_oneside || !self.from_client(step.heading) {
+        if !step.pool.config().async_oneside || !self.is_from_client(step.heading) {
             return Ok(());
         }
         let (client, server) = self.pair(step.heading);
@@ -299,7 +297,7 @@ impl Session {
     /// There was a SYN/ACK.
     pub(super) fn on_syn_recv(&mut self, step: &mut Step<'_>) -> Outcome {
         let segment = step.segment;
-        let from_client = self.from_client(step.heading);
+        let from_client = self.is_from_client(step.heading);
         if segment.has(flag::RST) {
             if !self.rst_is_valid(step) {
                 return Err(Rejected(None));

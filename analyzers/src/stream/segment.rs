@@ -10,7 +10,6 @@ pub(super) mod flag {
     pub(crate) const SYN: u8 = 1 << 1;
     pub(crate) const RST: u8 = 1 << 2;
     pub(crate) const ACK: u8 = 1 << 4;
-    pub(crate) const URG: u8 = 1 << 5;
 }
 
 /// A TCP segment as far as streams care.

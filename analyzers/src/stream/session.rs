@@ -235,7 +235,7 @@ impl Session {
     }
 
     /// Whether a heading is that of the connection's client.
-    pub(super) fn from_client(&self, heading: Heading) -> bool {
+    pub(super) fn is_from_client(&self, heading: Heading) -> bool {
         (heading == Heading::ToServer) != self.has(bit::REVERSED)
     }
 

@@ -147,6 +147,10 @@ impl Database {
         if let Some(empty) = literals.iter().find(|l| l.bytes.is_empty()) {
             return Err(HsError::EmptyLiteral { id: empty.id });
         }
+        // The interface for literals takes one that begins with NUL for an empty text.
+        if literals.iter().any(|l| l.bytes.first() == Some(&0)) {
+            return Self::escaped(literals);
+        }
         let patterns: Vec<*const c_char> =
             literals.iter().map(|l| l.bytes.as_ptr().cast()).collect();
         let lengths: Vec<usize> = literals.iter().map(|l| l.bytes.len()).collect();
@@ -173,6 +177,27 @@ impl Database {
                 )
             }
         })
+    }
+
+    /// Literals as the expressions that match them, byte by byte.
+    fn escaped(literals: &[Literal<'_>]) -> Result<Self, HsError> {
+        let texts: Vec<String> = literals
+            .iter()
+            .map(|l| l.bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect())
+            .collect();
+        let expressions: Vec<_> = literals
+            .iter()
+            .zip(&texts)
+            .map(|(l, pattern)| Expression {
+                id: l.id,
+                pattern,
+                nocase: l.nocase,
+                dot_all: false,
+                multi_line: false,
+                single_match: false,
+            })
+            .collect();
+        Self::expressions(&expressions)
     }
 
     /// Compiles regular expressions.

@@ -85,6 +85,16 @@ impl Stats<'_> {
         put(&mut stats, "flow.get_used", flow.evicted);
         put(&mut stats, "flow.emerg_mode_entered", flow.emergencies);
         put(&mut stats, "flow.mgr.flows_timeout", flow.timed_out);
+        let stream = &self.analysis.stream;
+        put(&mut stats, "tcp.sessions", stream.sessions);
+        put(&mut stats, "tcp.reassembly_memuse", self.analysis.stream_memory_bytes);
+        put(&mut stats, "tcp.reassembly_gap", stream.gaps);
+        put(&mut stats, "tcp.overlap", stream.overlaps);
+        put(&mut stats, "tcp.overlap_diff_data", stream.overlaps_different);
+        put(&mut stats, "tcp.stream_depth_reached", stream.depth_reached);
+        put(&mut stats, "tcp.segment_memcap_drop", stream.memory_drops);
+        put(&mut stats, "tcp.ssn_memcap_drop", stream.session_drops);
+        put(&mut stats, "app_layer.memuse", self.analysis.app_memory_bytes);
         put(&mut stats, "tcp.midstream_pickups", flow.midstream);
         put(&mut stats, "tcp.invalid_checksum", decoder.fault(DecodeFault::TcpChecksumInvalid));
         stats

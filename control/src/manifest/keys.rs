@@ -333,7 +333,7 @@ pub const PROFILE: Section = Section {
             key(
                 "kind",
                 Kind::Choice(&[
-                    later("ids", "signatures"),
+                    word("ids", "signatures"),
                     later("anomaly", "what is unusual"),
                     word("performance", "what is slow"),
                     later("fuzzing", "mutated traffic against a copy of the appliance"),

@@ -10,6 +10,7 @@ use crate::cli::{self, ChecksumArg, Failure, Outcome, ReplayArgs};
 use crate::eve::{BlockingSink, EveFormat, EveOptions, EveWriter};
 use crate::manifest::{Distribute, EveType, LoadOptions, Manifest, Purpose};
 
+use super::error::ReplayError;
 use super::options::{ChecksumMode, ReplayOptions};
 use super::sampling::SamplingOptions;
 
@@ -37,8 +38,7 @@ pub fn main(args: &ReplayArgs) -> Outcome {
     }
     sink.writer().flush();
     let written = sink.writer().counters();
-    let report =
-        ran.map_err(|error| Failure::failed(anyhow!("{}: {error}", options.capture.display())))?;
+    let report = ran.map_err(|error| failure(error, &options.capture))?;
     cli::print(&format!("{report}{:<12}{} in {}\n", "events", written.lines, eve.display()))?;
     if written.lost_lines > 0 {
         return Err(Failure::failed(anyhow!(
@@ -49,6 +49,16 @@ pub fn main(args: &ReplayArgs) -> Outcome {
         )));
     }
     judge(&report)
+}
+
+/// Settings and rules are the user's to mend; everything else went wrong while running.
+fn failure(error: ReplayError, capture: &Path) -> Failure {
+    match error {
+        ReplayError::Rules { .. } | ReplayError::Profile { .. } | ReplayError::NotBuilt(_) => {
+            Failure::usage(anyhow!("{error}"))
+        }
+        error => Failure::failed(anyhow!("{}: {error}", capture.display())),
+    }
 }
 
 /// As Suricata does, a replay appends; who did not mean to should know.
@@ -95,8 +105,6 @@ fn frames(count: u64) -> String {
     if count == 1 { "1 frame".to_owned() } else { format!("{count} frames") }
 }
 
-/// Rules are warned of and passed over, so that captures can be replayed with the command lines that
-/// will have them; what would be the whole point of the command line is refused.
 fn refuse_what_is_not_built(args: &ReplayArgs) -> Outcome {
     for (given, option) in [
         (args.learn.is_some(), "--learn (the anomaly models)"),
@@ -107,27 +115,28 @@ fn refuse_what_is_not_built(args: &ReplayArgs) -> Outcome {
         }
     }
     if args.cache.is_some() {
-        log::warn!("not built yet: --cache (the signature engine): there is nothing to keep");
+        log::warn!("not built yet: --cache: rules are compiled anew each time");
     }
-    if args.rules.is_empty() {
-        return Ok(());
-    }
-    if args.strict {
-        return Err(Failure::usage(anyhow!(
-            "not built yet: -S (the signature engine): no rule of {} can be loaded",
-            paths(&args.rules)
-        )));
-    }
-    log::warn!(
-        "not built yet: -S (the signature engine): the rules of {} are not matched, \
-         so no alert of theirs will be in the events",
-        paths(&args.rules)
-    );
     Ok(())
 }
 
-fn paths(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+/// What Suricata is told in the replays that ours are compared with.
+fn any_networks(settings: &mut serde_json::Map<String, serde_json::Value>) {
+    for key in ["home_net", "external_net"] {
+        settings.entry(key).or_insert_with(|| "any".into());
+    }
+}
+
+/// Gives the files of `-S` to the signature profiles, or adds one that has them.
+fn add_rules(profiles: &mut Vec<ProfileConfig>, rules: &[PathBuf]) {
+    let files: serde_json::Value =
+        rules.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().into();
+    if profiles.iter().all(|profile| profile.kind != ProfileKind::Ids) {
+        profiles.insert(0, ProfileConfig::standard(ProfileKind::Ids));
+    }
+    for profile in profiles.iter_mut().filter(|profile| profile.kind == ProfileKind::Ids) {
+        profile.settings.insert("rules".to_owned(), files.clone());
+    }
 }
 
 fn load(path: &Path) -> Result<Manifest, Failure> {
@@ -165,6 +174,13 @@ fn options(args: &ReplayArgs, manifest: Option<&Manifest>) -> Result<ReplayOptio
         options.profiles =
             args.profiles.iter().map(|id| profile(id, manifest)).collect::<Result<_, _>>()?;
     }
+    if !args.rules.is_empty() {
+        add_rules(&mut options.profiles, &args.rules);
+    }
+    for profile in options.profiles.iter_mut().filter(|p| p.kind == ProfileKind::Ids) {
+        any_networks(&mut profile.settings);
+    }
+    options.strict = args.strict;
     if let Some(percentage) = args.percentage {
         options.sampling.percentage = percentage;
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use umbra_analyzers::decode::{ChecksumPolicy, LinkType};
 use umbra_analyzers::events::{EventContext, EventSink, Timestamp};
+use umbra_analyzers::ids::IdsPlan;
 use umbra_analyzers::pipeline::{Pipeline, PipelineConfig, PipelineSummary};
 use umbra_analyzers::profile::{Plan, ProfileConfig, factory};
 use umbra_tap::Distribute;
@@ -34,6 +35,7 @@ const TICK_NS: u64 = 100_000_000;
 /// caught and named; what was found until then has reached the sink.
 pub fn run(options: &ReplayOptions, sink: &mut dyn EventSink) -> Result<ReplayReport, ReplayError> {
     let plans = options.profiles.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+    tell_of_rules(&plans, options.strict)?;
     let mut reader = CaptureReader::open(&options.capture)?;
     let started = Instant::now();
     let mut head = FrameBatch::default();
@@ -86,6 +88,19 @@ fn plan(config: &ProfileConfig) -> Result<Plan, ReplayError> {
     factory(config.kind)?
         .validate(config)
         .map_err(|errors| ReplayError::Profile { id: config.id.clone(), errors })
+}
+
+/// Names every rule that did not load.
+fn tell_of_rules(plans: &[Plan], strict: bool) -> Result<(), ReplayError> {
+    let mut count = 0;
+    for report in plans.iter().filter_map(IdsPlan::of).map(IdsPlan::report) {
+        report.lines.iter().for_each(|line| log::warn!("{line}"));
+        report.errors.iter().for_each(|error| log::warn!("not loaded: {error}"));
+        report.skipped.iter().for_each(|error| log::info!("skipped: {error}"));
+        report.warnings.iter().for_each(|warning| log::info!("{warning}"));
+        count += report.errors.len();
+    }
+    if strict && count > 0 { Err(ReplayError::Rules { count }) } else { Ok(()) }
 }
 
 #[derive(Debug, Default)]

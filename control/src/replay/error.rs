@@ -19,6 +19,9 @@ pub enum ReplayError {
     /// A profile's settings are wrong.
     #[error("profile {id}: {}", list(errors))]
     Profile { id: String, errors: Vec<ConfigError> },
+    /// `--strict`, and rules did not load. They have been named in the log.
+    #[error("{count} rules do not load, and --strict wants all of them")]
+    Rules { count: usize },
     /// An analyzer panicked: a fault of umbra.
     #[error(
         "frame {frame} made {} panic: {message}; please report it with that frame",

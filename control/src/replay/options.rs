@@ -33,6 +33,8 @@ pub struct ReplayOptions {
     pub snaplen_bytes: Option<u32>,
     /// An event for each decode fault of each frame; they are counted always.
     pub anomalies: bool,
+    /// A rule that does not load ends it.
+    pub strict: bool,
 }
 
 impl ReplayOptions {
@@ -47,6 +49,7 @@ impl ReplayOptions {
             profiles: vec![ProfileConfig::standard(ProfileKind::Performance)],
             snaplen_bytes: None,
             anomalies: false,
+            strict: false,
         }
     }
 }

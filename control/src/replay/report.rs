@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use umbra_analyzers::decode::LinkType;
 use umbra_analyzers::events::{Event, EventContext, PerformanceSummary, TopTable};
+use umbra_analyzers::ids::IdsSummary;
 use umbra_analyzers::pipeline::PipelineSummary;
 use umbra_tap::Select;
 
@@ -213,9 +214,25 @@ impl fmt::Display for ProfileText<'_> {
             if let Some(Event::Performance(summary)) = profile.summary.to_event() {
                 performance(&mut lines, &summary)?;
             }
+            if let Some(ids) = profile.summary.as_any().downcast_ref::<IdsSummary>() {
+                signatures(&mut lines, &profile.id, ids)?;
+            }
         }
         Ok(())
     }
+}
+
+fn signatures(lines: &mut Lines<'_, '_>, id: &str, ids: &IdsSummary) -> fmt::Result {
+    let IdsSummary { rules, counters } = ids;
+    lines.line("profile", format_args!("{id}"))?;
+    lines.sub("rules", format_args!("{rules}"))?;
+    lines.sub(
+        "alerts",
+        format_args!(
+            "{} ({} matches kept back by thresholds and the like, {} beyond what a packet may cause)",
+            counters.alerts, counters.suppressed, counters.overflow
+        ),
+    )
 }
 
 fn performance(lines: &mut Lines<'_, '_>, summary: &PerformanceSummary) -> fmt::Result {

@@ -43,6 +43,8 @@ pub(crate) struct Call {
     target: Vec<Interface>,
     ended: [bool; 2],
     in_pipe: bool,
+    /// As the header of the first unit says.
+    pub(crate) little_endian: bool,
 }
 
 impl Call {
@@ -61,6 +63,7 @@ impl Call {
             target: Vec::new(),
             ended: [!is_request, false],
             in_pipe: false,
+            little_endian: header.little,
         }
     }
 

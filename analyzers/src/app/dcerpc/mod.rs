@@ -260,6 +260,10 @@ impl Transaction for Call {
         self.target()
     }
 
+    fn is_little_endian(&self) -> bool {
+        self.little_endian
+    }
+
     fn events(&self) -> &[&'static str] {
         &[]
     }

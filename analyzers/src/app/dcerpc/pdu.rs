@@ -54,7 +54,7 @@ pub(crate) struct Header {
     pub(crate) version: (u8, u8),
     pub(crate) kind: u8,
     pub(crate) flags: u8,
-    little: bool,
+    pub(crate) little: bool,
     pub(crate) frag_len: u16,
     pub(crate) call_id: u32,
 }

@@ -124,6 +124,10 @@ impl Transaction for DnsTransaction {
         COMPLETE
     }
 
+    fn is_looked_at(&self, heading: Heading) -> bool {
+        heading == self.heading
+    }
+
     fn stage(&self, _buffer: Buffer, _heading: Heading) -> u8 {
         COMPLETE
     }

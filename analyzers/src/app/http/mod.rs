@@ -158,14 +158,6 @@ impl HttpParser {
         }
     }
 
-    /// What it was told to switch to was not recognised there.
-    pub fn protocol_change_failed(&mut self) {
-        let last = self.held.next().checked_sub(1);
-        if let Some(transaction) = last.and_then(|number| self.held.get_mut(number)) {
-            transaction.event("http.failed_protocol_change");
-        }
-    }
-
     fn reader(&mut self, heading: Heading) -> &mut Reader {
         match heading {
             Heading::ToServer => &mut self.request,
@@ -401,6 +393,13 @@ impl Parser for HttpParser {
 
     fn switch(&mut self) -> Option<Switch> {
         self.switch.take()
+    }
+
+    fn switch_failed(&mut self) {
+        let last = self.held.next().checked_sub(1);
+        if let Some(transaction) = last.and_then(|number| self.held.get_mut(number)) {
+            transaction.event("http.failed_protocol_change");
+        }
     }
 
     fn memory_bytes(&self) -> usize {

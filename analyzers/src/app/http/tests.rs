@@ -386,7 +386,7 @@ fn tunnels_and_upgrades_end_http() {
         9,
     );
     assert_eq!((parser.switch(), parser.next()), (Some(Switch::Detect), 1));
-    parser.protocol_change_failed();
+    parser.switch_failed();
     assert_eq!(first(&parser).events(), ["http.failed_protocol_change"]);
 }
 

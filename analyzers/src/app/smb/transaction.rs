@@ -325,6 +325,13 @@ impl Transaction for SmbTransaction {
         }
     }
 
+    fn is_little_endian(&self) -> bool {
+        match &self.kind {
+            Kind::Call(call) => call.little_endian,
+            _ => true,
+        }
+    }
+
     fn events(&self) -> &[&'static str] {
         &self.events
     }

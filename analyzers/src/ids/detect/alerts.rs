@@ -127,12 +127,7 @@ impl Engine {
     }
 
     /// The stream that was looked at, or the packet.
-    fn payload(
-        &self,
-        matched: &Matched,
-        sight: &Sight<'_>,
-        most: u32,
-    ) -> Option<AlertPayload> {
+    fn payload(&self, matched: &Matched, sight: &Sight<'_>, most: u32) -> Option<AlertPayload> {
         let of_stream = sight.window.map(|window| window.bytes).filter(|_| matched.in_stream);
         let bytes = of_stream.or(sight.payload)?;
         let kept = bytes.get(..most as usize).unwrap_or(bytes);

@@ -8,7 +8,7 @@ use super::super::rule::ast::{
     AppCondition, CertDate, Compare, DceInterface, FileDigests, HashKind, SslState, TlsVersions,
 };
 use crate::app::tls::{HANDSHAKE, HELLO};
-use crate::app::{COMPLETE, Field, File, FileState, Heading, Transaction};
+use crate::app::{Field, File, FileState, Heading, Transaction};
 use crate::events::Timestamp;
 
 /// Whether a condition holds of a transaction, as far as it has come, in a heading.
@@ -19,9 +19,7 @@ pub(crate) fn holds(
     now: Timestamp,
 ) -> bool {
     match condition {
-        AppCondition::Event(name) => {
-            transaction.events().iter().any(|event| *event == &**name)
-        }
+        AppCondition::Event(name) => transaction.events().contains(&&**name),
         AppCondition::Number { field, any_of } => {
             any_number(transaction, *field, heading, |n| any_of.iter().any(|c| c.holds(n)))
         }
@@ -40,9 +38,7 @@ pub(crate) fn holds(
         }
         AppCondition::CertValid => {
             any_number(transaction, Field::TlsCertNotAfter, heading, |n| n > now.as_secs())
-                && any_number(transaction, Field::TlsCertNotBefore, heading, |n| {
-                    n <= now.as_secs()
-                })
+                && any_number(transaction, Field::TlsCertNotBefore, heading, |n| n <= now.as_secs())
         }
         AppCondition::FileSize(wanted) => {
             files(transaction, heading).any(|file| file_size(wanted, file))
@@ -131,9 +127,4 @@ fn file_hash(kind: HashKind, list: &FileDigests, file: &File) -> Option<bool> {
         HashKind::Sha256 => Sha256::digest(data).as_slice().into(),
     };
     Some(list.digests.contains(&digest))
-}
-
-/// Whether nothing of the transaction will change in this heading.
-pub(crate) fn is_complete(transaction: &dyn Transaction, heading: Heading) -> bool {
-    transaction.progress(heading) == COMPLETE
 }

@@ -11,9 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use umbra_hs::{Database, HsError, Literal, Scratch};
 
 use super::super::matching::{Datasets, FastLiteral, Transforms, fast_literal, strength};
-use super::super::rule::ast::{
-    AppCondition, Inspection, PacketCondition, Protocol, Rule, Source, Transform,
-};
+use super::super::rule::ast::{AppCondition, Inspection, Protocol, Rule, Source, Transform};
 use super::super::rule::{RuleError, RuleErrorKind};
 use super::compiled::{CompiledRule, Kind};
 use super::names::Names;
@@ -143,7 +141,6 @@ pub(crate) struct AppGroup {
 
 /// Which part of a rule its prefilter is of.
 enum Gate {
-    Payload(FastLiteral),
     App(Buffer, Option<Heading>, Vec<Transform>, FastLiteral),
     None,
 }
@@ -337,10 +334,9 @@ impl AppLiterals {
                         let key = (protocol, heading, *buffer, transforms.clone());
                         self.buffers.entry(key).or_default().add(literal.clone(), index);
                     }
-                    Gate::App(..) if compiled.both_headings => {}
                     // It looks at nothing in this heading that its literal could be in.
                     Gate::App(..) => {}
-                    Gate::Payload(_) | Gate::None => {
+                    Gate::None => {
                         self.always.entry((protocol, heading)).or_default().push(index);
                     }
                 }
@@ -415,7 +411,7 @@ fn app_literal(rule: &Rule) -> Gate {
             }
             _ => Gate::None,
         },
-        None => payload_literal(rule).map_or(Gate::None, Gate::Payload),
+        None => Gate::None,
     }
 }
 
@@ -427,10 +423,4 @@ pub(crate) fn is_of_files(rule: &Rule) -> bool {
         .app
         .iter()
         .any(|c| matches!(c, AppCondition::FileSize(_) | AppCondition::FileHash { .. }))
-}
-
-/// Whether a rule asks for an event of the application layer as a whole.
-pub(crate) fn layer_event(rule: &Rule) -> bool {
-    rule.app.iter().any(|c| matches!(c, AppCondition::Event(name) if !name.contains('.')))
-        || rule.packet.iter().any(|c| matches!(c, PacketCondition::AppProtocol { .. }))
 }

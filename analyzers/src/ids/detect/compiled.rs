@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::super::matching::{Datasets, Program, Transforms};
 use super::super::rule::ast::{
     Action, AppCondition, BitOperation, Direction, FlowIntOperand, FlowIntOperation, HostSide,
-    Match, PacketBuffer, PacketCondition, Protocol, Rule, Source, StateOperation,
-    StreamPart, Target, XTrack,
+    Match, PacketBuffer, PacketCondition, Protocol, Rule, Source, StateOperation, StreamPart,
+    Target, XTrack,
 };
 use super::names::Names;
 use crate::app::{AppProto, Buffer, Heading};
@@ -114,11 +114,8 @@ impl CompiledRule {
                 }),
             }
         }
-        let (checks, changes) = rule
-            .state
-            .iter()
-            .map(|op| state_op(op, names))
-            .partition(|op: &StateOp| is_check(op));
+        let (checks, changes) =
+            rule.state.iter().map(|op| state_op(op, names)).partition(|op: &StateOp| is_check(op));
         Ok(Self {
             signature: Arc::new(signature(&rule)),
             kind: kind(&rule),
@@ -252,34 +249,32 @@ fn kind(rule: &Rule) -> Kind {
             && rule.app.is_empty()
             && rule.inspections.is_empty()
             && rule.flow == super::super::rule::ast::FlowOptions::default();
-        let no_state = rule.state.iter().all(|op| {
-            matches!(op, StateOperation::XBits(_) | StateOperation::FlowBits(_)) && !op.is_check()
-        });
+        let only_bits = rule.state.iter().all(|op| !matches!(op, StateOperation::FlowInt(_)));
         let ports = !rule.header.src_ports.is_any() || !rule.header.dst_ports.is_any();
         let plain_protocol =
             matches!(rule.header.protocol, Protocol::Ip | Protocol::Tcp | Protocol::Udp);
         return match (bare, rule.app_protocol) {
-            (true, Some(_)) if no_state => Kind::ProtocolOnly,
-            (true, None) if no_state && !ports && plain_protocol => Kind::IpOnly,
+            (true, Some(_)) if only_bits => Kind::ProtocolOnly,
+            (true, None) if only_bits && !ports && plain_protocol => Kind::IpOnly,
             _ => Kind::Packet,
         };
     }
-    let tcp = match rule.header.protocol {
-        Protocol::Tcp | Protocol::TcpStream | Protocol::Ip => true,
-        Protocol::App(_) => true,
-        _ => false,
-    };
+    let tcp = matches!(
+        rule.header.protocol,
+        Protocol::Tcp | Protocol::TcpPacket | Protocol::TcpStream | Protocol::Ip | Protocol::App(_)
+    );
     if !tcp {
         return Kind::Packet;
     }
     let of_packets = rule.header.protocol == Protocol::TcpPacket
         || rule.flow.stream == Some(StreamPart::Never)
         || rule.packet.iter().any(is_packet_bound);
-    let of_stream = rule.header.protocol == Protocol::TcpStream
-        || rule.flow.stream == Some(StreamPart::Only);
-    let anchored = rule.inspections_of(Source::Payload).flat_map(|i| &i.matches).any(|found| {
-        matches!(found, Match::Content(c) if c.offset.is_some() || c.depth.is_some())
-    });
+    let of_stream =
+        rule.header.protocol == Protocol::TcpStream || rule.flow.stream == Some(StreamPart::Only);
+    let anchored = rule
+        .inspections_of(Source::Payload)
+        .flat_map(|i| &i.matches)
+        .any(|found| matches!(found, Match::Content(c) if c.offset.is_some() || c.depth.is_some()));
     let sized = rule.packet.iter().any(|c| matches!(c, PacketCondition::StreamSize(_)));
     match (of_packets, of_stream) {
         (true, false) => Kind::Packet,
@@ -322,9 +317,7 @@ fn signature(rule: &Rule) -> Signature {
             Action::RejectDst => SignatureAction::RejectDst,
             Action::RejectBoth => SignatureAction::RejectBoth,
         },
-        metadata: MetadataEntry::group(
-            rule.metadata.iter().map(|(key, value)| (&**key, &**value)),
-        ),
+        metadata: MetadataEntry::group(rule.metadata.iter().map(|(key, value)| (&**key, &**value))),
         references: rule
             .references
             .iter()

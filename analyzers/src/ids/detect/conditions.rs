@@ -66,7 +66,11 @@ impl Ends {
 }
 
 /// Whether addresses, ports, protocol and `flow` are right.
-pub(crate) fn header_holds(rule: &CompiledRule, view: &PacketView<'_>, ends: Option<&Ends>) -> bool {
+pub(crate) fn header_holds(
+    rule: &CompiledRule,
+    view: &PacketView<'_>,
+    ends: Option<&Ends>,
+) -> bool {
     let of_rule = &rule.rule;
     let Some(ends) = ends else {
         return of_rule.header.protocol == Protocol::PacketHeader && any_ends(of_rule);
@@ -185,9 +189,9 @@ fn any_side(
 }
 
 fn has_event(view: &PacketView<'_>, name: &str) -> bool {
-    view.packet.is_some_and(|packet| {
-        packet.decoded.faults.iter().any(|fault| fault.event() == name)
-    }) || view.stream.events.iter().any(|event| event == name)
+    view.packet
+        .is_some_and(|packet| packet.decoded.faults.iter().any(|fault| fault.event() == name))
+        || view.stream.events.iter().any(|event| event == name)
         || view.conversation().is_some_and(|c| c.events().any(|event| event == name))
 }
 
@@ -288,9 +292,7 @@ fn of_packet(condition: &PacketCondition, decoded: &Decoded<'_>, view: &PacketVi
         C::Checksum(wanted) => checksum(wanted, decoded),
         C::VlanId { id, layer } => vlan(decoded.vlans.ids(), *layer, |known| id.holds(known)),
         C::VlanLayers(layers) => layers.holds(decoded.vlans.ids().len() as u8),
-        C::Rpc { program, version, procedure } => {
-            rpc(decoded, *program, *version, *procedure)
-        }
+        C::Rpc { program, version, procedure } => rpc(decoded, *program, *version, *procedure),
         C::FtpBounce => ftp_bounce(decoded, view),
         _ => false,
     }

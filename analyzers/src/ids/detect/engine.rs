@@ -115,12 +115,8 @@ impl Engine {
     /// Evaluates all rules for a packet, or for what is left of a flow.
     pub(crate) fn inspect(&mut self, view: &PacketView<'_>, findings: &mut Findings) {
         let mut state = self.take_state(view.flow_id);
-        let sight = Sight {
-            view,
-            ends: Ends::of(view),
-            payload: payload_of(view),
-            window: view.window(),
-        };
+        let sight =
+            Sight { view, ends: Ends::of(view), payload: payload_of(view), window: view.window() };
         if !state.passed {
             self.packet_rules(&sight, &mut state);
             self.transactions(&sight, &mut state);
@@ -178,6 +174,7 @@ impl Engine {
         let Self { plan, scratch, candidates, counters, .. } = self;
         let (base, heading) = (&plan.base, sight.view.heading);
         let first_of_heading = match sight.view.flow_id {
+            _ if sight.view.is_end_of_flow() => false,
             Some(_) => !std::mem::replace(&mut state.ip_only[heading.index()], true),
             None => true,
         };
@@ -255,8 +252,7 @@ impl Engine {
             let held = if of_flow { captures } else { &self.packet_captures };
             held.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
         };
-        let packet =
-            rule.rule.packet.iter().all(|c| conditions::holds(c, sight.view, &captured));
+        let packet = rule.rule.packet.iter().all(|c| conditions::holds(c, sight.view, &captured));
         let layer = rule.rule.app.iter().all(|condition| match condition {
             AppCondition::Event(name) if !name.contains('.') => {
                 sight.view.conversation().is_some_and(|c| c.events().any(|e| e == &**name))
@@ -308,20 +304,13 @@ impl Engine {
             && let Some(window) = sight.window
         {
             let end = window.offset + window.bytes.len() as u64;
-            // What a match was made of does not count again.
-            let from = state
-                .stream(heading)
-                .matched
-                .iter()
-                .find(|(known, _)| *known == index)
-                .map_or(window.offset, |&(_, up_to)| up_to.clamp(window.offset, end));
+            let matched = state.stream(heading).matched_up_to(index);
+            let from = matched.map_or(window.offset, |at| at.clamp(window.offset, end));
             let skip = usize::try_from(from - window.offset).unwrap_or(usize::MAX);
             let bytes = window.bytes.get(skip..).unwrap_or(&[]);
             let view = View { bytes, complete: false, offset: from };
             if !bytes.is_empty() && payload.iter().all(|part| self.part_holds(part, view)) {
-                let stream = state.stream(heading);
-                stream.matched(index, end);
-                stream.pending.retain(|(known, _)| *known != index);
+                state.stream(heading).matched(index, end);
                 return Some(true);
             }
         }

@@ -47,16 +47,18 @@ impl StreamState {
         }
     }
 
-    /// Whether the rule matched before with all that its literal's last place could give it.
-    pub(crate) fn is_known(&self, rule: RuleIndex, end: u64) -> bool {
-        self.matched.iter().any(|&(known, up_to)| known == rule && end <= up_to)
+    /// Up to where the rule has matched; what a match was made of does not count again.
+    pub(crate) fn matched_up_to(&self, rule: RuleIndex) -> Option<u64> {
+        self.matched.iter().find(|(known, _)| *known == rule).map(|&(_, up_to)| up_to)
     }
 
+    /// The rule matched in a window that ended there.
     pub(crate) fn matched(&mut self, rule: RuleIndex, up_to: u64) {
         match self.matched.iter_mut().find(|(known, _)| *known == rule) {
             Some((_, last)) => *last = up_to,
             None => self.matched.push((rule, up_to)),
         }
+        self.pending.retain(|(known, _)| *known != rule);
     }
 }
 
@@ -170,6 +172,7 @@ mod tests {
         stream.found(3, 90);
         assert_eq!(stream.pending, [(3, 100)]);
         stream.matched(3, 150);
-        assert!(stream.is_known(3, 150) && !stream.is_known(3, 151) && !stream.is_known(4, 1));
+        assert_eq!((stream.matched_up_to(3), stream.matched_up_to(4)), (Some(150), None));
+        assert!(stream.pending.is_empty());
     }
 }

@@ -25,9 +25,11 @@ impl RuleLimits {
             .map(|line| line.only.clone())
             .collect();
         // A line for this rule takes the place of what the rule says; one for all does not.
-        let named = config.thresholds.iter().rev().find(|line| {
-            line.rules.sid.is_some() && line.rules.include(rule.gid, rule.sid)
-        });
+        let named = config
+            .thresholds
+            .iter()
+            .rev()
+            .find(|line| line.rules.sid.is_some() && line.rules.include(rule.gid, rule.sid));
         let general =
             config.thresholds.iter().rev().find(|line| line.rules.include(rule.gid, rule.sid));
         let own = rule.threshold.is_some() || rule.detection_filter.is_some();
@@ -46,7 +48,8 @@ impl RuleLimits {
         }
         if let Some(filter) = rule.detection_filter.filter(|_| named.is_none()) {
             let kind = LimitKind::DetectionFilter;
-            limits.push((filter.track, Limit { kind, count: filter.count, seconds: filter.seconds }));
+            limits
+                .push((filter.track, Limit { kind, count: filter.count, seconds: filter.seconds }));
         }
         Self { suppress, limits }
     }

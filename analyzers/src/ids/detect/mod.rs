@@ -15,6 +15,6 @@ mod remember;
 mod transactions;
 
 pub(crate) use base::RuleBase;
-pub(crate) use engine::{Engine, EnginePlan};
 pub use engine::IdsCounters;
+pub(crate) use engine::{Engine, EnginePlan};
 pub(crate) use limits::RuleLimits;

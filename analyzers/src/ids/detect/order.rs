@@ -34,7 +34,8 @@ impl Use {
 /// Sorts rules into the order of evaluation.
 pub(crate) fn sort(rules: &mut [Rule]) {
     let depths = depths(rules);
-    let mut keyed: Vec<_> = rules.iter().zip(depths).map(|(rule, depth)| key(rule, depth)).collect();
+    let mut keyed: Vec<_> =
+        rules.iter().zip(depths).map(|(rule, depth)| key(rule, depth)).collect();
     let mut places: Vec<usize> = (0..rules.len()).collect();
     places.sort_by_key(|&at| keyed[at]);
     // Applies the permutation in place: `places[i]` is where the rule that belongs at `i` is.

@@ -1,8 +1,6 @@
 //! Checks and changes of what rules remember.
 
-use super::super::rule::ast::{
-    BitOperation, FlowIntOperand, FlowIntOperation, HostSide, XTrack,
-};
+use super::super::rule::ast::{BitOperation, FlowIntOperand, FlowIntOperation, HostSide, XTrack};
 use super::super::state::{FlowVars, HostKey, IntOp, Shared};
 use super::compiled::StateOp;
 use super::conditions::Ends;
@@ -41,9 +39,9 @@ impl Memory<'_> {
                 self.int_holds(*counter, operation, *operand)
             }
             StateOp::XBits { operation, bit, track, .. } => {
-                let set = self.x_key(*track).is_some_and(|key| {
-                    self.shared.hosts.is_set(key, *bit, self.now)
-                });
+                let set = self
+                    .x_key(*track)
+                    .is_some_and(|key| self.shared.hosts.is_set(key, *bit, self.now));
                 set == (*operation == BitOperation::IsSet)
             }
             StateOp::HostBits { operation, bit, side } => {

@@ -38,6 +38,9 @@ impl Engine {
         let group = plan.base.app(parser.protocol(), heading);
         for number in parser.first()..parser.next() {
             let Some(transaction) = parser.transaction(number) else { continue };
+            if !transaction.is_looked_at(heading) {
+                continue;
+            }
             let held = state.transaction(number, parser.first());
             if held.sides[heading.index()].done || (group.is_none() && held.both.is_empty()) {
                 continue;
@@ -183,6 +186,7 @@ impl Engine {
             return false;
         }
         self.context.begin_rule(rule.rule.variables.len());
+        self.context.set_dce_little_endian(case.transaction.is_little_endian());
         if !rule.packet_parts.is_empty()
             && self.payload_holds(pending.rule, rule, sight, state).is_none()
         {

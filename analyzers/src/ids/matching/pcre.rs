@@ -75,7 +75,13 @@ pub(super) struct FirstGroup(Regex);
 
 impl FirstGroup {
     pub(super) fn compile(pattern: &str) -> Result<Self, String> {
-        compile(pattern, PcreFlags::default()).map(Self)
+        let regex = compile(pattern, PcreFlags::default())?;
+        match regex.captures_len().saturating_sub(1) {
+            1 => Ok(Self(regex)),
+            groups => {
+                Err(format!("pcrexform: the expression must have one group, it has {groups}"))
+            }
+        }
     }
 
     pub(super) fn find(&self, subject: &[u8]) -> Option<std::ops::Range<usize>> {
@@ -223,9 +229,9 @@ mod tests {
 
     #[test]
     fn limits_end_what_goes_on_for_ever() {
-        let limited = compile("(x+x+)+y", PcreFlags::default()).unwrap();
+        let limited = compile("(x+x+)+[yz]", PcreFlags::default()).unwrap();
         assert!(limited.is_match(&[b'x'; 40]).is_err());
-        let short = compile("(x+x+)+y", PcreFlags { no_limit: true, ..PcreFlags::default() });
+        let short = compile("(x+x+)+[yz]", PcreFlags { no_limit: true, ..PcreFlags::default() });
         assert!(!short.unwrap().is_match(b"xxxxxxxx").unwrap());
     }
 
