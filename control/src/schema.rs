@@ -83,8 +83,10 @@ fn kind_of_profile(kind: ProfileKind, settings: &[SettingInfo]) -> Value {
                 }
                 SettingType::Boolean => json!({ "type": "boolean" }),
                 SettingType::Word(words) => json!({ "enum": words }),
-                SettingType::Text => json!({ "type": "string" }),
-                SettingType::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+                SettingType::Text | SettingType::Path => json!({ "type": "string" }),
+                SettingType::Texts | SettingType::Paths => {
+                    json!({ "type": "array", "items": { "type": "string" } })
+                }
             };
             schema["description"] = json!(setting.help);
             if let Ok(default) = serde_json::from_str::<Value>(setting.default) {

@@ -246,9 +246,9 @@ refused_whole! {
 
 // Known, but not built yet.
 refused! {
-    not_built_profiles: "[shadowing]\nshadow_analysis_profiles = [\"IDS_Signature_Scan\", \
+    not_built_profiles: "[shadowing]\nshadow_analysis_profiles = [\
                          \"Anomaly_Detection\", \"Performance_Profiling\", \"Fuzzing\"]\n";
-    not_built_kind: "[[profile]]\nid = \"Mine\"\nkind = \"ids\"\nrules = [\"rules/*.rules\"]\n\
+    not_built_kind: "[[profile]]\nid = \"Mine\"\nkind = \"anomaly\"\n\
                      [shadowing]\nshadow_analysis_profiles = [\"Mine\"]\n";
     not_built_isolation: "[shadowing]\nisolation = \"process\"\n";
     not_built_governor: "[governor]\npolicy = \"predictive\"\n";
@@ -259,6 +259,23 @@ refused! {
 refused_whole! {
     unknown_eve_types: "edge.toml" = EDGE, "outputs.toml" =
         "[outputs]\neve_types = [\"flow\", \"dns\", \"tls\", \"netflow\"]\n";
+}
+
+#[test]
+fn rules_start_at_the_folder_of_the_manifest() {
+    let text = format!(
+        "{GOOD}[[profile]]\nid = \"Mine\"\nkind = \"ids\"\nrules = [\"rules/*.rules\"]\n\
+         [shadowing]\nshadow_analysis_profiles = [\"Mine\"]\n"
+    );
+    let diagnostics = refused(&[("edge.toml", text.as_bytes())], &[]);
+    let [error] = &diagnostics.errors[..] else { panic!("{diagnostics}") };
+    assert!(error.message.contains("of a folder that cannot be read"), "{diagnostics}");
+    assert!(
+        error
+            .found
+            .as_deref()
+            .is_some_and(|f| f.starts_with("\"/") && f.ends_with("rules/*.rules\""))
+    );
 }
 
 #[test]

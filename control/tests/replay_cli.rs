@@ -108,14 +108,29 @@ fn cut_capture_is_a_warning_and_a_damaged_one_an_error_after_its_analysis() {
 }
 
 #[test]
-fn what_is_not_built_is_said_and_strict_refuses_it() {
+fn rules_that_load_are_matched_and_strict_wants_all_of_them() {
     let directory = directory(1);
-    let rules = ["-r", "capture.pcap", "-S", "a.rules"];
+    let text_of_rules = "alert ip any any -> any any (msg:\"seen\"; sid:7;)\n\
+                         alert ip any any -> any any (msg:\"no such keyword\"; nonsense; sid:8;)\n";
+    std::fs::write(directory.path().join("a.rules"), text_of_rules).expect("rules");
+    let rules = ["-r", "capture.pcap", "-S", "a.rules", "-l", "lax"];
     let lax = umbra(directory.path(), &rules);
-    assert_eq!(lax.status.code(), Some(0));
-    assert!(text(&lax.stderr).contains("not built yet: -S"), "{}", text(&lax.stderr));
+    assert_eq!(lax.status.code(), Some(0), "{}", text(&lax.stderr));
+    assert!(text(&lax.stderr).contains("not loaded: a.rules:2: sid 8"), "{}", text(&lax.stderr));
+    let events = events(&directory.path().join("lax/eve.json"));
+    let sids: Vec<_> =
+        events.iter().filter_map(|event| event["alert"]["signature_id"].as_u64()).collect();
+    assert_eq!(sids, [7]);
     let strict = umbra(directory.path(), &[&rules[..], &["--strict"]].concat());
     assert_eq!(strict.status.code(), Some(2));
+    let nothing = umbra(directory.path(), &["-r", "capture.pcap", "-S", "none.rules", "--strict"]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(text(&nothing.stderr).contains("none.rules"), "{}", text(&nothing.stderr));
+}
+
+#[test]
+fn what_is_not_built_is_said() {
+    let directory = directory(1);
     for option in ["--learn", "--scores"] {
         let output = umbra(directory.path(), &["-r", "capture.pcap", option, "x"]);
         assert_eq!(output.status.code(), Some(2));

@@ -23,7 +23,7 @@ const PRIVATE: &str = "[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]";
 const SETTINGS: &[SettingInfo] = &[
     SettingInfo {
         key: "rules",
-        ty: SettingType::Texts,
+        ty: SettingType::Paths,
         default: "[]",
         help: "Files of rules, in order; * and ? stand for parts of a file's name.",
     },
@@ -41,13 +41,13 @@ const SETTINGS: &[SettingInfo] = &[
     },
     SettingInfo {
         key: "classification",
-        ty: SettingType::Text,
+        ty: SettingType::Path,
         default: "null",
         help: "classification.config; without it the one beside the first file of rules, else the stock classes.",
     },
     SettingInfo {
         key: "threshold_file",
-        ty: SettingType::Text,
+        ty: SettingType::Path,
         default: "null",
         help: "threshold.config; without it the one beside the first file of rules, if there is one.",
     },
@@ -218,7 +218,7 @@ fn read(key: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
         error(
             key,
             format!("{:?}", path.display().to_string()),
-            e.to_string(),
+            format!("a file that cannot be read ({e})"),
             "a file that can be read",
         )
     })
@@ -237,7 +237,7 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
         error(
             "rules",
             quoted.clone(),
-            format!("{}: {e}", folder.display()),
+            format!("of a folder that cannot be read ({}: {e})", folder.display()),
             "a folder that can be read",
         )
     })?;
@@ -251,7 +251,12 @@ fn expand(pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(error("rules", quoted, "no file fits".into(), "a pattern that some file fits"));
+        return Err(error(
+            "rules",
+            quoted,
+            "a pattern that no file fits".into(),
+            "a pattern that some file fits",
+        ));
     }
     Ok(files)
 }

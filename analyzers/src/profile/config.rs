@@ -57,6 +57,10 @@ pub enum SettingType {
     Text,
     /// A list of texts.
     Texts,
+    /// A path. Whoever reads a manifest makes it start at the manifest's folder.
+    Path,
+    /// A list of paths.
+    Paths,
 }
 
 impl fmt::Display for SettingType {
@@ -73,6 +77,8 @@ impl fmt::Display for SettingType {
             }
             SettingType::Text => f.write_str("text"),
             SettingType::Texts => f.write_str("a list of texts"),
+            SettingType::Path => f.write_str("a path"),
+            SettingType::Paths => f.write_str("a list of paths"),
         }
     }
 }
@@ -106,8 +112,8 @@ impl SettingInfo {
             }
             SettingType::Boolean => value.is_boolean(),
             SettingType::Word(words) => value.as_str().is_some_and(|w| words.contains(&w)),
-            SettingType::Text => value.is_string(),
-            SettingType::Texts => {
+            SettingType::Text | SettingType::Path => value.is_string(),
+            SettingType::Texts | SettingType::Paths => {
                 value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
             }
         };

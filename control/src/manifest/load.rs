@@ -105,7 +105,7 @@ fn build(
     let (host, eal) = host::host(report, host_section, folder(host_section), options.eal_args);
     let (wires, wires_complete) = wires::wires(report, &all.repeated(&WIRE));
     let (shadowing, profiles) =
-        profiles::shadowing(report, shadowing_section, &all.repeated(&PROFILE));
+        profiles::shadowing(report, shadowing_section, &all.repeated(&PROFILE), &folder);
     let governor_values = sections::governor(governor);
 
     // What a broken file says about these is not known, and complaining about the rest misleads.

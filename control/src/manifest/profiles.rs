@@ -1,8 +1,9 @@
 //! `[shadowing]` and `[[profile]]`: which analyses run, and how the copy reaches them.
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use umbra_analyzers::profile::{ProfileConfig, ProfileKind, factory};
+use umbra_analyzers::profile::{ProfileConfig, ProfileKind, SettingType, factory};
 use umbra_tap::Select;
 use umbra_wire::{FlowKeyMode, Tunnel};
 
@@ -16,6 +17,9 @@ use super::suggest::nearest;
 use super::types::{Distribute, Isolation, ProfileSpec, Shadowing};
 use super::values::Value;
 
+/// The folder of the file in which a section stands.
+type Folder<'a> = dyn Fn(Option<&Found>) -> &'a Path + 'a;
+
 /// What is said under an id: a profile, or something that was refused already.
 enum Defined<'f> {
     Spec(ProfileSpec, &'f Found),
@@ -26,9 +30,10 @@ pub(super) fn shadowing(
     report: &mut Report<'_>,
     found: Option<&Found>,
     profile_sections: &[&Found],
+    folder: &Folder<'_>,
 ) -> (Shadowing, Vec<ProfileSpec>) {
     let settings = Settings::new(&SHADOWING, found);
-    let defined = defined(report, profile_sections);
+    let defined = defined(report, profile_sections, folder);
     let profiles = listed(report, found, &defined);
     let snaplen_bytes: u16 = settings.int("snaplen");
     let shadowing = Shadowing {
@@ -63,7 +68,11 @@ pub(super) fn shadowing(
 }
 
 /// All `[[profile]]` sections by their ids.
-fn defined<'f>(report: &mut Report<'_>, sections: &[&'f Found]) -> HashMap<String, Defined<'f>> {
+fn defined<'f>(
+    report: &mut Report<'_>,
+    sections: &[&'f Found],
+    folder: &Folder<'_>,
+) -> HashMap<String, Defined<'f>> {
     let mut defined: HashMap<String, Defined<'f>> = HashMap::new();
     let mut places: HashMap<&str, Span> = HashMap::new();
     for found in sections {
@@ -97,7 +106,7 @@ fn defined<'f>(report: &mut Report<'_>, sections: &[&'f Found]) -> HashMap<Strin
                         )
                         .help("choose another id for a profile of another kind");
                 }
-                let config = config(report, found, text, kind);
+                let config = config(report, found, text, kind, folder(Some(found)));
                 Defined::Spec(ProfileSpec { id, config }, found)
             }
             _ => Defined::Refused,
@@ -107,8 +116,25 @@ fn defined<'f>(report: &mut Report<'_>, sections: &[&'f Found]) -> HashMap<Strin
     defined
 }
 
+/// Makes relative paths start at a folder.
+fn start_at(folder: &Path, value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(path) => *path = folder.join(&*path).display().to_string(),
+        serde_json::Value::Array(paths) => {
+            paths.iter_mut().for_each(|path| start_at(folder, path));
+        }
+        _ => {}
+    }
+}
+
 /// The keys that a profile's kind defines, checked by the kind's factory.
-fn config(report: &mut Report<'_>, found: &Found, id: &str, kind: ProfileKind) -> ProfileConfig {
+fn config(
+    report: &mut Report<'_>,
+    found: &Found,
+    id: &str,
+    kind: ProfileKind,
+    folder: &Path,
+) -> ProfileConfig {
     let mut config = ProfileConfig { id: id.to_owned(), kind, settings: serde_json::Map::new() };
     // Kinds that are not built yet were refused with the word.
     let Ok(factory) = factory(kind) else { return config };
@@ -117,7 +143,14 @@ fn config(report: &mut Report<'_>, found: &Found, id: &str, kind: ProfileKind) -
     for further in &found.further {
         let name = further.name.as_str();
         if known.contains(&name) {
-            config.settings.insert(name.to_owned(), further.value.clone());
+            let setting = factory.settings().iter().find(|setting| setting.key == name);
+            let is_path =
+                setting.is_some_and(|s| matches!(s.ty, SettingType::Path | SettingType::Paths));
+            let mut value = further.value.clone();
+            if is_path {
+                start_at(folder, &mut value);
+            }
+            config.settings.insert(name.to_owned(), value);
             continue;
         }
         report
