@@ -1,0 +1,115 @@
+//! Contents: where they may stand, and where they do.
+
+use super::compile::Again;
+use super::context::MatchContext;
+use crate::ids::rule::ast::{Content, Value};
+use crate::ids::search::Needle;
+
+/// A content, prepared.
+#[derive(Debug)]
+pub(super) struct Literal {
+    needle: Needle,
+    pub(super) negated: bool,
+    endswith: bool,
+    /// Whether it is looked for further on when what follows fails.
+    pub(super) again: Again,
+    place: Place,
+}
+
+/// Where it may stand.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Anywhere,
+    /// From the buffer's beginning.
+    Absolute {
+        offset: Value<u16>,
+        depth: Option<Value<u16>>,
+    },
+    /// From the end of the match before.
+    Relative {
+        distance: Value<i32>,
+        within: Option<Value<i32>>,
+    },
+}
+
+/// From and up to where, in bytes of the view.
+pub(super) type Window = std::ops::Range<usize>;
+
+impl Literal {
+    pub(super) fn new(content: &Content, again: Again) -> Self {
+        let place = if content.is_relative() {
+            Place::Relative {
+                distance: content.distance.unwrap_or(Value::Constant(0)),
+                within: content.within,
+            }
+        } else if content.offset.is_some() || content.depth.is_some() {
+            Place::Absolute {
+                offset: content.offset.unwrap_or(Value::Constant(0)),
+                depth: content.depth,
+            }
+        } else {
+            Place::Anywhere
+        };
+        Self {
+            needle: Needle::new(&content.bytes, content.nocase),
+            negated: content.negated,
+            endswith: content.endswith,
+            again,
+            place,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.needle.len()
+    }
+
+    pub(super) fn is_relative(&self) -> bool {
+        matches!(self.place, Place::Relative { .. })
+    }
+
+    /// Where in `len` bytes it may stand, if `position` is where the match before ended and `origin` where the buffer
+    /// begins (not above 0). `None` where there is no such place.
+    pub(super) fn window(
+        &self,
+        len: usize,
+        origin: i64,
+        position: i64,
+        context: &MatchContext,
+    ) -> Option<Window> {
+        let whole = i64::try_from(len).ok()?;
+        let (from, to) = match self.place {
+            Place::Anywhere => (0, whole),
+            Place::Absolute { offset, depth } => {
+                let start = context.value(offset);
+                let end = depth.map_or(whole, |depth| origin + start + context.value(depth));
+                (origin + start, end)
+            }
+            Place::Relative { distance, within } => {
+                let distance = match distance {
+                    Value::Constant(distance) => i64::from(distance),
+                    // 32 bits of it, with their sign.
+                    Value::Variable(id) => i64::from(context.variable(id) as i32),
+                };
+                let end = match within {
+                    None => whole,
+                    Some(within) => position + distance + context.value(within),
+                };
+                (position + distance, end)
+            }
+        };
+        let (from, to) = (from.max(0), to.min(whole));
+        let window = usize::try_from(from).ok()?..usize::try_from(to).ok()?;
+        (window.start <= window.end && window.end > 0).then_some(window)
+    }
+
+    /// Where it stands first in the window.
+    pub(super) fn find(&self, bytes: &[u8], window: Window) -> Option<usize> {
+        let start = window.start;
+        if self.endswith {
+            let last = bytes.len().checked_sub(self.len())?;
+            let stands = window.end == bytes.len() && last >= start;
+            return (stands && self.needle.stands_at(bytes, last)).then_some(last);
+        }
+        self.needle.find(bytes.get(window)?).map(|at| start + at)
+    }
+}
