@@ -18,7 +18,7 @@ pub(super) fn compile(
     let ops = inspection.matches.iter().zip(&anchors).map(|(found, again)| {
         Ok(match found {
             Match::Content(content) => Op::Content(Literal::new(content, *again)),
-            Match::Pcre(pcre) => Op::Pcre(Expression::compile(pcre, *again)?),
+            Match::Pcre(pcre) => Op::Pcre(Expression::compile(pcre, *again == Again::Any)?),
             Match::ByteTest(test) => Op::ByteTest(*test),
             Match::ByteJump(jump) => Op::ByteJump(*jump),
             Match::ByteExtract(extract) => Op::ByteExtract(*extract),
@@ -50,25 +50,36 @@ pub(super) fn compile(
     })
 }
 
-/// Of each match whether a later one depends on where it was found, so that it is looked for further on where that fails:
-/// the last content or expression before one that is relative.
-fn anchors(matches: &[Match]) -> Vec<bool> {
-    let mut anchors = vec![false; matches.len()];
+/// Whether a match that was found is looked for again when a later one fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Nothing is relative to it: what fails later fails for good.
+    Never,
+    /// What is relative to it may be anywhere behind, so the first place is as good as all.
+    Distance,
+    Any,
+}
+
+/// Of each match whether a later one depends on where it was found: the last content or expression before one that is
+/// relative.
+fn anchors(matches: &[Match]) -> Vec<Again> {
+    let mut anchors = vec![Again::Never; matches.len()];
     let mut last = None;
     for (at, found) in matches.iter().enumerate() {
-        let relative = match found {
-            Match::Content(content) => content.is_relative(),
-            Match::Pcre(pcre) => pcre.relative,
-            Match::ByteTest(test) => test.at.relative,
-            Match::ByteJump(jump) => jump.at.relative,
-            Match::ByteExtract(extract) => extract.at.relative,
-            Match::ByteMath(math) => math.at.relative,
-            Match::IsDataAt(at) => at.relative,
-            // Suricata does not look again for what is before base64_decode.
-            _ => false,
+        let wanted = match found {
+            Match::Content(Content { within: Some(_), .. }) => Again::Any,
+            Match::Content(Content { distance: Some(_), .. }) => Again::Distance,
+            Match::Pcre(Pcre { relative: true, .. }) => Again::Any,
+            Match::ByteTest(test) if test.at.relative => Again::Any,
+            Match::ByteJump(jump) if jump.at.relative => Again::Any,
+            Match::ByteExtract(extract) if extract.at.relative => Again::Any,
+            Match::ByteMath(math) if math.at.relative => Again::Any,
+            Match::IsDataAt(at) if at.relative => Again::Any,
+            _ => Again::Never,
         };
-        if let Some(anchor) = last.and_then(|last: usize| anchors.get_mut(last)) {
-            *anchor |= relative;
+        let anchor = last.and_then(|last: usize| anchors.get_mut(last));
+        if let (Some(anchor), true) = (anchor, wanted != Again::Never) {
+            *anchor = if *anchor == Again::Any { Again::Any } else { wanted };
         }
         if matches!(found, Match::Content(_) | Match::Pcre(_)) {
             last = Some(at);

@@ -1,5 +1,6 @@
 //! Contents: where they may stand, and where they do.
 
+use super::compile::Again;
 use super::context::MatchContext;
 use crate::ids::rule::ast::{Content, Value};
 use crate::ids::search::Needle;
@@ -11,7 +12,7 @@ pub(super) struct Literal {
     pub(super) negated: bool,
     endswith: bool,
     /// Whether it is looked for further on when what follows fails.
-    pub(super) again: bool,
+    pub(super) again: Again,
     place: Place,
 }
 
@@ -35,7 +36,7 @@ enum Place {
 pub(super) type Window = std::ops::Range<usize>;
 
 impl Literal {
-    pub(super) fn new(content: &Content, again: bool) -> Self {
+    pub(super) fn new(content: &Content, again: Again) -> Self {
         let place = if content.is_relative() {
             Place::Relative {
                 distance: content.distance.unwrap_or(Value::Constant(0)),
@@ -89,9 +90,11 @@ impl Literal {
                     // 32 bits of it, with their sign.
                     Value::Variable(id) => i64::from(context.variable(id) as i32),
                 };
-                let end = within.map(|within| position + distance + context.value(within));
-                // An end before the view's beginning wraps round in Suricata, and is none then.
-                (position + distance, end.filter(|end| *end >= 0).unwrap_or(whole))
+                let end = match within {
+                    None => whole,
+                    Some(within) => position + distance + context.value(within),
+                };
+                (position + distance, end)
             }
         };
         let (from, to) = (from.max(0), to.min(whole));
@@ -99,7 +102,7 @@ impl Literal {
         (window.start <= window.end && window.end > 0).then_some(window)
     }
 
-    /// Where it stands first in the window; of `endswith`, at the end.
+    /// Where it stands first in the window.
     pub(super) fn find(&self, bytes: &[u8], window: Window) -> Option<usize> {
         let start = window.start;
         if self.endswith {
@@ -108,20 +111,5 @@ impl Literal {
             return (stands && self.needle.stands_at(bytes, last)).then_some(last);
         }
         self.needle.find(bytes.get(window)?).map(|at| start + at)
-    }
-
-    /// Whether a negated content is not in the window.
-    ///
-    /// With `endswith` Suricata looks at the first place only, and counts the window's offset twice when it asks
-    /// whether that is at the end.
-    pub(super) fn is_not_in(&self, bytes: &[u8], window: Window) -> bool {
-        let (start, end) = (window.start, window.end);
-        let found = bytes.get(window).and_then(|window| self.needle.find(window));
-        match found {
-            Some(at) if self.endswith => {
-                end < bytes.len() || start + start + at + self.len() != bytes.len()
-            }
-            found => found.is_none(),
-        }
     }
 }

@@ -140,7 +140,7 @@ pub(super) fn test(test: &ByteTest, place: Place<'_>, context: &MatchContext) ->
     holds != test.negated
 }
 
-/// Where the jump leads: within the buffer, or to its end.
+/// Where the jump leads, which is within the buffer.
 pub(super) fn jump(jump: &ByteJump, place: Place<'_>, context: &MatchContext) -> Option<i64> {
     let number = read(&jump.at, place, context)?;
     if number.empty {
@@ -158,7 +158,7 @@ pub(super) fn jump(jump: &ByteJump, place: Place<'_>, context: &MatchContext) ->
     };
     #[expect(clippy::cast_possible_wrap, reason = "64 bits that wrap, as pointers would")]
     let to = from.wrapping_add(value as i64).wrapping_add(context.value(jump.post_offset));
-    (0..=len).contains(&to).then_some(to)
+    (0..len).contains(&to).then_some(to)
 }
 
 /// The position behind the number. Sets the variable.
@@ -168,9 +168,6 @@ pub(super) fn extract(
     context: &mut MatchContext,
 ) -> Option<i64> {
     let number = read(&extract.at, place, context)?;
-    if number.empty {
-        return None;
-    }
     let mut value = number.value.wrapping_mul(extract.multiplier.into());
     if let Some(align) = extract.align.filter(|align| *align > 0) {
         value = aligned(value, align.into());

@@ -1,12 +1,13 @@
 //! A program over a buffer: match after match, and back where a later one fails.
 
+use super::compile::Again;
 use super::content::Literal;
 use super::context::{MatchContext, View};
 use super::number::{self, Place};
 use super::pcre::Expression;
 use super::program::{Op, Program};
 use super::{base64, entropy};
-use crate::ids::rule::ast::{Base64Decode, Base64Mode, Compare, IsDataAt};
+use crate::ids::rule::ast::{Base64Decode, Compare, IsDataAt};
 
 /// Tries after which an inspection has failed: Suricata's `inspection-recursion-limit`.
 pub(super) const MAX_STEPS: u32 = 3000;
@@ -69,7 +70,7 @@ impl<'a> Run<'a> {
             }
             let holds = match op {
                 Op::Content(content) if content.negated => self.is_not(content),
-                Op::Content(content) if content.again => {
+                Op::Content(content) if content.again == Again::Any => {
                     break self.everywhere(content, at + 1);
                 }
                 Op::Content(content) => match self.first(content) {
@@ -130,7 +131,7 @@ impl<'a> Run<'a> {
     /// A negated content. Where there is no place for it, it is not there.
     fn is_not(&self, content: &Literal) -> bool {
         let window = self.window(content);
-        window.is_none_or(|window| content.is_not_in(self.bytes, window))
+        window.is_none_or(|window| content.find(self.bytes, window).is_none())
     }
 
     /// The first place of a content that is not looked for again.
@@ -225,10 +226,9 @@ impl<'a> Run<'a> {
         }
         let mut decoded = self.context.take_base64();
         decoded.clear();
-        base64::decode(encoded, Base64Mode::Rfc4648, &mut decoded);
+        base64::rfc2045(encoded, &mut decoded);
         let view = View { bytes: &decoded, complete: true, offset: 0 };
-        // Without anything to look for in it Suricata does not take it for a match.
-        let mut holds = !decoded.is_empty() && !self.program.base64.is_empty();
+        let mut holds = !decoded.is_empty();
         for program in &self.program.base64 {
             if !holds {
                 break;
