@@ -15,6 +15,7 @@ pub mod performance;
 pub mod pipeline;
 pub mod profile;
 pub mod runner;
+pub mod stream;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,146 @@
+//! Behind the first FIN (RFC 9293 section 3.6).
+//!
+//! The states are the server's: a client that closes first makes `CloseWait`, a server `FinWait1`.
+
+use super::segment::flag;
+use super::seq::{gt, le, lt};
+use super::session::{Outcome, Rejected, Session, Step, bit};
+use super::{SessionState, StreamEvent};
+
+/// Names for what is wrong in a state.
+struct Names {
+    ack: StreamEvent,
+    data: StreamEvent,
+    fin: StreamEvent,
+}
+
+const fn names(state: SessionState) -> Names {
+    use StreamEvent as E;
+    match state {
+        SessionState::FinWait1 => {
+            Names { ack: E::Fin1InvalidAck, data: E::Fin1AckWrongSeq, fin: E::Fin1FinWrongSeq }
+        }
+        SessionState::FinWait2 => {
+            Names { ack: E::Fin2InvalidAck, data: E::Fin2AckWrongSeq, fin: E::Fin2FinWrongSeq }
+        }
+        SessionState::Closing => Names {
+            ack: E::ClosingInvalidAck,
+            data: E::ClosingAckWrongSeq,
+            fin: E::ClosingAckWrongSeq,
+        },
+        SessionState::LastAck => Names {
+            ack: E::LastAckInvalidAck,
+            data: E::LastAckAckWrongSeq,
+            fin: E::LastAckAckWrongSeq,
+        },
+        SessionState::TimeWait => Names {
+            ack: E::TimeWaitInvalidAck,
+            data: E::TimeWaitAckWrongSeq,
+            fin: E::TimeWaitAckWrongSeq,
+        },
+        _ => Names {
+            ack: E::CloseWaitInvalidAck,
+            data: E::CloseWaitAckOutOfWindow,
+            fin: E::CloseWaitFinOutOfWindow,
+        },
+    }
+}
+
+impl Session {
+    pub(super) fn on_closing(&mut self, step: &mut Step<'_>, state: SessionState) -> Outcome {
+        let segment = step.segment;
+        if segment.has(flag::RST) {
+            return self.on_rst(step);
+        }
+        if segment.has(flag::SYN) {
+            return Err(StreamEvent::ShutdownSynResend.into());
+        }
+        if !segment.has_any(flag::FIN | flag::ACK) || !self.timestamp_is_valid(step) {
+            return Err(Rejected(None));
+        }
+        let again = self.is_retransmission(step);
+        let outcome = if segment.has(flag::FIN) {
+            self.on_another_fin(step, state, again)
+        } else {
+            self.on_closing_ack(step, state, again)
+        };
+        outcome?;
+        let [a, b] = &self.halves;
+        if a.fin_acked() && b.fin_acked() {
+            self.state = SessionState::Closed;
+        }
+        Ok(())
+    }
+
+    fn on_another_fin(&mut self, step: &mut Step<'_>, state: SessionState, again: bool) -> Outcome {
+        let segment = step.segment;
+        let names = names(state);
+        let relaxed = self.has(bit::ONE_SIDED);
+        let (sender, _) = self.pair(step.heading);
+        // It may be retransmitted, and then its number is that behind the FIN.
+        let repeated = sender.fin_seen() && le(segment.end(), sender.next_seq);
+        let in_window = !lt(segment.seq, sender.next_seq)
+            && le(segment.seq, sender.last_ack.wrapping_add(sender.window));
+        if !(again || repeated || relaxed || in_window) {
+            return Err(names.fin.into());
+        }
+        let first = !sender.fin_seen();
+        if !self.ack_is_valid(step) {
+            return Err(names.ack.into());
+        }
+        let from_client = self.is_from_client(step.heading);
+        let (_, receiver) = self.pair(step.heading);
+        if segment.has(flag::ACK) && gt(segment.ack, receiver.next_seq) {
+            receiver.advance(segment.ack);
+        }
+        self.exchange(step);
+        if first {
+            let next = match (state, from_client) {
+                (SessionState::CloseWait, false) => Some(SessionState::LastAck),
+                (SessionState::FinWait1, true) if !segment.has(flag::ACK) => {
+                    Some(SessionState::Closing)
+                }
+                (SessionState::FinWait1 | SessionState::FinWait2, true) => {
+                    Some(SessionState::TimeWait)
+                }
+                _ => None,
+            };
+            self.state = next.unwrap_or(self.state);
+        }
+        Ok(())
+    }
+
+    fn on_closing_ack(&mut self, step: &mut Step<'_>, state: SessionState, again: bool) -> Outcome {
+        let segment = step.segment;
+        let names = names(state);
+        if !self.ack_is_valid(step) {
+            return Err(names.ack.into());
+        }
+        let relaxed = self.has(bit::MIDSTREAM) || self.has(bit::ONE_SIDED);
+        let from_client = self.is_from_client(step.heading);
+        let (sender, _) = self.pair(step.heading);
+        let end = segment.end();
+        let fits = match state {
+            SessionState::FinWait1 | SessionState::FinWait2 => le(end, sender.next_win),
+            SessionState::CloseWait => {
+                if !segment.payload.is_empty() && le(end, sender.last_ack) {
+                    return Err(StreamEvent::CloseWaitPktBeforeLastAck.into());
+                }
+                le(segment.seq, sender.last_ack.wrapping_add(sender.window))
+            }
+            _ => le(segment.seq, sender.next_seq) || segment.seq == sender.next_seq.wrapping_add(1),
+        };
+        if !(fits || relaxed || again) {
+            return Err(names.data.into());
+        }
+        self.exchange(step);
+        let (_, receiver) = self.pair(step.heading);
+        let acks_fin = receiver.fin_acked();
+        match (state, from_client) {
+            (SessionState::FinWait1, true) if acks_fin => self.state = SessionState::FinWait2,
+            (SessionState::Closing, _) if acks_fin => self.state = SessionState::TimeWait,
+            _ => {}
+        }
+        Ok(())
+    }
+}
