@@ -37,6 +37,8 @@ pub(super) struct Inserted {
     pub(super) overlap: bool,
     /// And they are others.
     pub(super) different: bool,
+    /// It has the extent of an earlier one, as retransmissions have.
+    pub(super) again: bool,
     /// All of it lies where nothing is taken any more.
     pub(super) late: bool,
     /// There is no memory for it.
@@ -163,6 +165,8 @@ impl Buffer {
             return;
         }
         inserted.different = true;
+        inserted.again = segment.end <= self.settled
+            || self.owners.iter().any(|owner| owner.segment == *segment);
         let from = shared.start.max(self.settled);
         let touches = |owner: &Owner| {
             let both = owner.at.start.max(from)..owner.at.end.min(shared.end);
@@ -214,6 +218,7 @@ impl Buffer {
             let new = part(data, segment.start, &both);
             if part(&run.bytes, key, &both) != new {
                 inserted.different = true;
+                inserted.again |= run.segment == *segment;
                 if policy.newer_wins(segment, &run.segment) {
                     self.replace(key, &both, new, segment);
                 }

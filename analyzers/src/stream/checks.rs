@@ -30,7 +30,6 @@ impl Session {
         if segment.payload.len() <= 1
             && ack == receiver.last_ack
             && seq == sender.next_seq.wrapping_sub(1)
-            && established
         {
             sender.set(half_bit::KEEP_ALIVE);
             return true;
@@ -160,8 +159,8 @@ impl Session {
         let segment = step.segment;
         let Some((value, _)) = segment.timestamp_option else { return };
         let (sender, _) = self.pair(step.heading);
-        // Only of what is not old, or a retransmission would turn the clock back.
-        if ge(segment.end(), sender.next_seq) {
+        // A retransmission must not turn the clock back.
+        if value.wrapping_sub(sender.last_ts).cast_signed() > 0 {
             sender.last_ts = value;
         }
         sender.last_ts_secs = segment.now.as_secs();
@@ -175,11 +174,8 @@ impl Session {
         }
         let (sender, _) = self.pair(step.heading);
         let end = segment.end();
-        if le(end, sender.last_ack) {
-            step.taken.events.insert(StreamEvent::PktSpuriousRetransmission);
-            return true;
-        }
-        let again = le(end, sender.next_seq);
+        let again = le(end, sender.next_seq)
+            || lt(segment.seq, sender.last_ack) && gt(end, sender.last_ack);
         if again {
             step.taken.events.insert(StreamEvent::PktRetransmission);
         }

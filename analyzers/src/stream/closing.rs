@@ -52,7 +52,7 @@ impl Session {
         if segment.has(flag::RST) {
             return self.on_rst(step);
         }
-        if segment.has(flag::SYN) {
+        if segment.has(flag::SYN) && !segment.has(flag::FIN) {
             return Err(StreamEvent::ShutdownSynResend.into());
         }
         if !segment.has_any(flag::FIN | flag::ACK) || !self.timestamp_is_valid(step) {

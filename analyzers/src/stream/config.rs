@@ -53,21 +53,20 @@ impl Default for StreamConfig {
             max_syns: 10,
             max_syn_acks: 5,
             raw_overlap: 4096,
-            urgent: UrgentPolicy::Inline,
+            urgent: UrgentPolicy::OutOfBand,
         }
     }
 }
 
-/// What becomes of the byte before the urgent pointer (`stream.reassembly.urgent.policy`).
+/// What becomes of the last byte of a segment with urgent data (`stream.reassembly.urgent.policy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UrgentPolicy {
     /// It is a byte as any other (RFC 6093 section 2.1 asks applications for that).
-    #[default]
     Inline,
-    /// It is out of band, as with sockets' default: the stream goes on without it.
+    /// It is out of band, as sockets have it by default (RFC 6093 section 3.1): the stream goes on
+    /// without it.
+    #[default]
     OutOfBand,
-    /// It is a gap of one byte.
-    Gap,
 }
 
 umbra_tap::counter_set! {

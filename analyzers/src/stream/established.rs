@@ -42,7 +42,7 @@ impl Session {
         }
         let confirmed = self.has(bit::CONFIRMED);
         let (server, client) = self.pair(step.heading);
-        if segment.ack != client.isn.wrapping_add(1) {
+        if segment.ack != client.last_ack {
             return Err(StreamEvent::EstSynackResendWithDifferentAck.into());
         }
         if segment.seq != server.isn {
@@ -59,10 +59,7 @@ impl Session {
         if !self.is_from_client(step.heading) {
             return Err(StreamEvent::EstSynToclient.into());
         }
-        if self.half(step.heading).isn != step.segment.seq {
-            return Err(StreamEvent::EstSynResendDiffSeq.into());
-        }
-        Err(StreamEvent::EstSynResend.into())
+        Err(StreamEvent::EstSynResendDiffSeq.into())
     }
 
     /// A segment with ACK and neither SYN, FIN nor RST.
@@ -87,6 +84,7 @@ impl Session {
         }
         // One byte beyond a closed window asks whether it is still closed.
         if segment.len() == 1 && sender.window == 0 && segment.seq == sender.next_seq {
+            sender.add(step.pool, segment.seq, segment.payload, step.taken);
             return Ok(());
         }
         if !le(end, sender.next_win) && !relaxed {
@@ -119,6 +117,9 @@ impl Session {
             && le(segment.seq, sender.last_ack.wrapping_add(sender.window));
         if !in_window && !relaxed {
             return Err(StreamEvent::FinOutOfWindow.into());
+        }
+        if segment.has(flag::SYN) {
+            return Err(StreamEvent::FinSyn.into());
         }
         if segment.has(flag::ACK) && gt(segment.ack, receiver.next_seq) {
             receiver.advance(segment.ack);

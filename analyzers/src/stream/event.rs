@@ -11,6 +11,18 @@ macro_rules! events {
             /// All of them, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
+            /// The event of a name that rules use, with or without the layer.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                let name = match name.strip_prefix("stream.").unwrap_or(name) {
+                    "3whs_synack_resend_with_diff_ack" => "3whs_synack_resend_with_different_ack",
+                    "est_synack_resend_with_diff_ack" => "est_synack_resend_with_different_ack",
+                    name => name,
+                };
+                let bare = |event: &Self| event.as_str().strip_prefix("stream.") == Some(name);
+                Self::ALL.iter().copied().find(bare)
+            }
+
             /// The name as rules write it, with the layer.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -56,6 +68,7 @@ events! {
     EstSynResendDiffSeq "est_syn_resend_diff_seq";
     EstSynToclient "est_syn_toclient";
     EstInvalidAck "est_invalid_ack";
+    EstAckZwpData "est_ack_zwp_data";
     FinInvalidAck "fin_invalid_ack";
     Fin1AckWrongSeq "fin1_ack_wrong_seq";
     Fin1FinWrongSeq "fin1_fin_wrong_seq";
@@ -90,6 +103,7 @@ events! {
     InsertMemcap "reassembly_insert_memcap";
     InsertLimit "reassembly_insert_limit";
     InsertInvalid "reassembly_insert_invalid";
+    UrgentOobLimit "reassembly_urgent_oob_limit_reached";
 }
 
 /// Events of one segment.

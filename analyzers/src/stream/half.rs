@@ -6,21 +6,24 @@ use super::{StreamEvent, StreamPool, Taken, seq};
 pub(super) mod bit {
     /// A segment of this direction was seen.
     pub(crate) const SEEN: u16 = 1;
-    /// A RST was sent.
-    pub(crate) const RST: u16 = 1 << 1;
     /// The last segment was a keep-alive.
-    pub(crate) const KEEP_ALIVE: u16 = 1 << 2;
+    pub(crate) const KEEP_ALIVE: u16 = 1 << 1;
     /// There was more than the depth.
-    pub(crate) const DEPTH: u16 = 1 << 3;
+    pub(crate) const DEPTH: u16 = 1 << 2;
     /// There was a gap.
-    pub(crate) const GAP: u16 = 1 << 4;
-    pub(crate) const NO_APP: u16 = 1 << 5;
-    pub(crate) const NO_RAW: u16 = 1 << 6;
+    pub(crate) const GAP: u16 = 1 << 3;
+    pub(crate) const NO_APP: u16 = 1 << 4;
+    pub(crate) const NO_RAW: u16 = 1 << 5;
     /// What comes in order counts as acknowledged.
-    pub(crate) const EAGER: u16 = 1 << 7;
+    pub(crate) const EAGER: u16 = 1 << 6;
     /// Something more is acknowledged since the last look.
-    pub(crate) const PROGRESSED: u16 = 1 << 8;
+    pub(crate) const PROGRESSED: u16 = 1 << 7;
+    /// Its RST was signed, so that the other end may go on.
+    pub(crate) const DOUBTFUL_RST: u16 = 1 << 8;
 }
+
+/// Bytes out of band that are remembered until they are acknowledged.
+const MAX_URGENT: usize = 64;
 
 /// In one-sided connections nobody acknowledges, so a hole is given up when this many pieces came
 /// behind it.
@@ -82,6 +85,8 @@ pub struct Half {
     /// Rules have.
     raw: u64,
     buffer: Buffer,
+    /// Numbers of bytes out of band that may be sent again.
+    urgent: Vec<u32>,
     /// What the pool knows of.
     charged: u64,
 }
@@ -252,6 +257,7 @@ impl Half {
         self.next_win = self.next_seq;
         self.next_offset = 0;
         self.fin = None;
+        self.urgent = Vec::new();
         self.app = 0;
         self.raw = 0;
         self.buffer = Buffer::default();
@@ -260,16 +266,20 @@ impl Half {
 
     /// Offset of a sequence number, negative before the stream.
     pub(super) fn offset_of(&self, number: u32) -> i64 {
-        self.next_offset.cast_signed() + i64::from(seq::diff(number, self.next_seq))
+        let behind = self.urgent.iter().filter(|urgent| seq::ge(**urgent, number)).count();
+        self.next_offset.cast_signed()
+            + i64::from(seq::diff(number, self.next_seq))
+            + i64::try_from(behind).unwrap_or(0)
     }
 
-    /// Something was seen up to `number`.
-    pub(super) fn advance(&mut self, number: u32) {
+    /// Something was seen up to `number`. False if that is not new.
+    pub(super) fn advance(&mut self, number: u32) -> bool {
         let behind = seq::diff(number, self.next_seq);
         if behind > 0 {
             self.next_seq = number;
             self.next_offset += u64::from(behind.unsigned_abs());
         }
+        behind > 0
     }
 
     /// The other end acknowledged up to `number`.
@@ -302,6 +312,17 @@ impl Half {
         }
     }
 
+    /// The byte of this number is out of band: offsets go on as if it were not there.
+    pub(super) fn note_urgent(&mut self, number: u32, taken: &mut Taken) {
+        self.urgent.retain(|known| seq::ge(*known, self.last_ack));
+        if self.urgent.len() >= MAX_URGENT {
+            taken.events.insert(StreamEvent::UrgentOobLimit);
+            return;
+        }
+        self.urgent.push(number);
+        self.next_offset = self.next_offset.saturating_sub(1);
+    }
+
     /// Puts a segment's data into the stream.
     pub(super) fn add(
         &mut self,
@@ -315,6 +336,23 @@ impl Half {
             return;
         }
         taken.added = true;
+        let (mut from, mut rest) = (number, data);
+        for index in 0..self.urgent.len() {
+            let Some(urgent) = self.urgent.get(index).copied() else { break };
+            let before = usize::try_from(seq::diff(urgent, from)).unwrap_or(usize::MAX);
+            if let Some((part, [_, behind @ ..])) = rest.split_at_checked(before) {
+                self.add_part(pool, from, part, taken);
+                (from, rest) = (urgent.wrapping_add(1), behind);
+            }
+        }
+        self.add_part(pool, from, rest, taken);
+        self.account(pool);
+    }
+
+    fn add_part(&mut self, pool: &mut StreamPool, number: u32, data: &[u8], taken: &mut Taken) {
+        if data.is_empty() {
+            return;
+        }
         let at = self.offset_of(number);
         // What lies before the beginning was never part of it.
         let before = usize::try_from(at.min(0).unsigned_abs()).unwrap_or(usize::MAX);
@@ -342,11 +380,10 @@ impl Half {
         }
         if inserted.different {
             count.overlaps_different += 1;
-            if pool.config().check_overlaps {
+            if pool.config().check_overlaps && !inserted.again {
                 taken.events.insert(StreamEvent::OverlapDifferentData);
             }
         }
-        self.account(pool);
     }
 
     fn within_depth<'d>(
@@ -372,8 +409,8 @@ impl Half {
         data.get(..keep.min(data.len())).filter(|data| !data.is_empty())
     }
 
-    /// What is acknowledged becomes final. Number of gaps that were found.
-    pub(super) fn settle(&mut self, pool: &mut StreamPool) -> u64 {
+    /// What is acknowledged becomes final. True if an application layer has to know of a gap.
+    pub(super) fn settle(&mut self, pool: &mut StreamPool) -> bool {
         let mut to = self.offset_of(self.last_ack).max(0).unsigned_abs();
         if self.has(bit::EAGER) {
             to = to.max(self.buffer.in_order());
@@ -382,16 +419,16 @@ impl Half {
     }
 
     /// As [`settle`](Self::settle) where nobody acknowledges.
-    pub(super) fn settle_one_sided(&mut self, pool: &mut StreamPool) -> u64 {
+    pub(super) fn settle_one_sided(&mut self, pool: &mut StreamPool) -> bool {
         let patient = self.buffer.held() < ONE_SIDED_PATIENCE && self.fin.is_none();
         let to = if patient { self.buffer.in_order() } else { self.buffer.end() };
         self.settle_to(pool, to)
     }
 
-    fn settle_to(&mut self, pool: &mut StreamPool, to: u64) -> u64 {
+    fn settle_to(&mut self, pool: &mut StreamPool, to: u64) -> bool {
         let before = self.buffer.settled();
         if to <= before {
-            return 0;
+            return false;
         }
         let (gaps, bytes) = self.buffer.settle(to, pool);
         if gaps > 0 {
@@ -407,7 +444,7 @@ impl Half {
             }
         }
         self.account(pool);
-        gaps
+        gaps > 0 && !self.has(bit::NO_APP)
     }
 
     /// Frees what everybody has had.

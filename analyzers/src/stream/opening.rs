@@ -175,19 +175,15 @@ impl Session {
     }
 
     fn on_another_syn(&mut self, step: &mut Step<'_>) -> Outcome {
-        let segment = step.segment;
-        let syn = Opening::of(segment);
-        let (client, server) = self.pair(step.heading);
-        let known = syn.seq == client.isn
-            && u32::from(syn.window) == server.window
-            && syn.timestamp.unwrap_or(0) == client.last_ts;
-        if known || self.syns.contains(&syn) {
-            return Ok(());
-        }
         if self.syns.len() >= step.pool.config().max_syns {
             return Err(StreamEvent::HsSynFlood.into());
         }
+        let syn = Opening::of(step.segment);
         self.syns.push(syn);
+        // The clock goes on in any case.
+        if let Some(value) = syn.timestamp {
+            self.half_mut(step.heading).last_ts = value;
+        }
         Ok(())
     }
 
@@ -197,26 +193,18 @@ impl Session {
             self.bits |= bit::FAST_OPEN;
         }
         let fast_open = self.has(bit::FAST_OPEN);
-        let echoed = segment.timestamp_option.map(|(_, echo)| echo);
         let client = self.half(step.heading.opposite());
         let (isn, first) = (client.isn, client.isn.wrapping_add(1));
         let ignored = fast_open && segment.ack == first && client.next_seq != first;
         let answers = segment.ack == first || fast_open && segment.ack == client.next_seq;
-        let stamped = echoed.is_none_or(|echo| echo == client.last_ts || client.last_ts == 0);
-        if !answers || !stamped {
-            // It may answer one of several.
-            let other = self.syns.iter().copied().find(|syn| {
-                syn.seq.wrapping_add(1) == segment.ack
-                    && echoed.is_none_or(|echo| syn.timestamp.is_none_or(|value| value == echo))
-            });
-            if let Some(syn) = other {
-                if syn.seq != isn {
-                    self.pair(step.heading).1.begin(step.pool, syn.seq);
-                }
-                self.note_syn(step.heading.opposite(), syn, segment.now.as_secs());
-            } else if !answers {
+        if !answers {
+            // It may answer another one.
+            let other = self.syns.iter().find(|syn| syn.seq.wrapping_add(1) == segment.ack);
+            let Some(syn) = other.copied() else {
                 return Err(StreamEvent::HsSynackWithWrongAck.into());
-            }
+            };
+            self.pair(step.heading).1.begin(step.pool, syn.seq);
+            self.note_syn(step.heading.opposite(), syn, segment.now.as_secs());
         } else if ignored {
             step.taken.events.insert(StreamEvent::HsSynackTfoDataIgnored);
             self.pair(step.heading).1.begin(step.pool, isn);
@@ -331,7 +319,6 @@ impl Session {
             return Ok(());
         }
         // Which of them the client takes, its ACK will tell.
-        step.taken.events.insert(StreamEvent::HsSynackResendWithDiffSeq);
         let syn_ack = Opening::of(segment);
         if self.syn_acks.contains(&syn_ack) {
             return Ok(());
@@ -377,11 +364,6 @@ impl Session {
         let lost_some = gt(seq, sender.next_seq);
         if from_client {
             if in_turn && acks_all || lost_some && le(seq, sender.next_win) && acks_all {
-                self.establish(step);
-                return Ok(());
-            }
-            // The server has spoken already, and the client acknowledges that too.
-            if in_turn && gt(ack, receiver.next_seq) && le(ack, receiver.next_win) {
                 self.establish(step);
                 return Ok(());
             }

@@ -93,17 +93,22 @@ impl OverlapPolicy {
     pub(super) const fn newer_wins(self, newer: &Range<u64>, older: &Range<u64>) -> bool {
         match self {
             Self::First | Self::Vista => false,
-            Self::Last | Self::BsdRight => true,
+            Self::Last => true,
             Self::Bsd
+            | Self::BsdRight
             | Self::Windows
             | Self::Windows2k3
             | Self::Hpux10
             | Self::Irix
-            | Self::MacOs
-            | Self::Linux => newer.start < older.start,
-            Self::OldLinux => newer.start <= older.start,
+            | Self::MacOs => newer.start < older.start,
+            Self::Linux => {
+                newer.start < older.start || newer.start == older.start && newer.end > older.end
+            }
+            Self::OldLinux => {
+                newer.start < older.start || newer.start == older.start && newer.end >= older.end
+            }
             Self::Solaris | Self::OldSolaris | Self::Hpux11 => {
-                newer.start < older.start && newer.end >= older.end
+                newer.end > older.end || newer.end == older.end && newer.start <= older.start
             }
         }
     }

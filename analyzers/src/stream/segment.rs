@@ -10,6 +10,7 @@ pub(super) mod flag {
     pub(crate) const SYN: u8 = 1 << 1;
     pub(crate) const RST: u8 = 1 << 2;
     pub(crate) const ACK: u8 = 1 << 4;
+    pub(crate) const URG: u8 = 1 << 5;
 }
 
 /// A TCP segment as far as streams care.
@@ -33,6 +34,8 @@ pub struct Segment<'a> {
     pub urgent: u16,
     /// There is a cookie of TCP Fast Open, or one is asked for.
     pub fast_open: bool,
+    /// It is signed (RFC 2385, RFC 5925), so that its receiver may not believe it.
+    pub signed: bool,
     pub now: Timestamp,
 }
 
@@ -57,6 +60,7 @@ impl<'a> Segment<'a> {
             timestamp_option: tcp.timestamps,
             urgent: tcp.urgent,
             fast_open: tcp.fast_open.is_some(),
+            signed: is_signed(tcp.options),
             now: packet.timestamp(),
         })
     }
@@ -90,6 +94,23 @@ impl<'a> Segment<'a> {
     pub(super) const fn data_seq(&self) -> u32 {
         self.seq.wrapping_add(self.has(flag::SYN) as u32)
     }
+}
+
+/// Whether there is a signature among the options.
+#[must_use]
+pub fn is_signed(mut options: &[u8]) -> bool {
+    while let [kind, rest @ ..] = options {
+        match kind {
+            0 => return false,
+            1 => options = rest,
+            19 | 29 => return true,
+            _ => {
+                let len = usize::from(rest.first().copied().unwrap_or(0)).max(2);
+                options = options.get(len..).unwrap_or(&[]);
+            }
+        }
+    }
+    false
 }
 
 /// What became of a segment.

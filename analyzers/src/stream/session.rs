@@ -2,7 +2,7 @@
 
 use super::half::bit as half_bit;
 use super::segment::flag;
-use super::{Half, Segment, SessionState, StreamEvent, StreamPool, Taken};
+use super::{Half, Segment, SessionState, StreamEvent, StreamPool, Taken, UrgentPolicy, seq};
 use crate::app::Heading;
 
 pub(super) mod bit {
@@ -26,9 +26,8 @@ pub(super) mod bit {
     pub(crate) const CONFIRMED: u16 = 1 << 9;
     /// Somebody tried to make systems differ.
     pub(crate) const EVASION: u16 = 1 << 10;
-    pub(crate) const RESET: u16 = 1 << 11;
     /// The client of the connection is the server of the flow.
-    pub(crate) const REVERSED: u16 = 1 << 12;
+    pub(crate) const REVERSED: u16 = 1 << 11;
 }
 
 /// Why a segment does not belong to the connection, as far as there is a name for it.
@@ -139,26 +138,25 @@ impl Session {
         if self.is_idle_chatter(step) {
             return Ok(());
         }
-        let state = match self.state {
-            // A reset may be forged, so what comes behind it is followed as if it had not been.
-            SessionState::Closed if self.has(bit::RESET) && !step.segment.has(flag::RST) => {
-                self.before_reset
+        if self.state == SessionState::Closed {
+            if !self.half(step.heading).has(half_bit::DOUBTFUL_RST) || step.segment.has(flag::RST) {
+                return Ok(());
             }
-            state => state,
-        };
-        let outcome = match state {
+            // Its sender goes on: the RST was somebody else's, and the signature was not checked.
+            step.taken.events.insert(StreamEvent::SuspectedRstInject);
+            self.half_mut(step.heading).unset(half_bit::DOUBTFUL_RST);
+            self.state = self.before_reset;
+        }
+        self.note_repetition(step);
+        let outcome = match self.state {
             SessionState::None | SessionState::Closed => Ok(()),
             SessionState::SynSent => self.on_syn_sent(step),
             SessionState::SynRecv => self.on_syn_recv(step),
             SessionState::Established => self.on_established(step),
-            _ => self.on_closing(step, state),
+            state => self.on_closing(step, state),
         };
         if outcome.is_ok() {
-            let sender = self.half_mut(step.heading);
-            sender.set(half_bit::SEEN);
-            if sender.has(half_bit::RST) && !step.segment.has(flag::RST) {
-                step.taken.events.insert(StreamEvent::SuspectedRstInject);
-            }
+            self.half_mut(step.heading).set(half_bit::SEEN);
         }
         outcome
     }
@@ -247,7 +245,14 @@ impl Session {
             receiver.acknowledge(segment.ack);
         }
         receiver.open_window(u32::from(segment.window) << receiver.wscale);
-        sender.advance(segment.end());
+        let grew = sender.advance(segment.end());
+        if segment.has(flag::URG)
+            && grew
+            && (1..=segment.len()).contains(&segment.urgent.into())
+            && step.pool.config().urgent == UrgentPolicy::OutOfBand
+        {
+            sender.note_urgent(segment.end().wrapping_sub(1), step.taken);
+        }
         self.note_timestamp(step);
         self.reassemble(step);
     }
@@ -263,12 +268,22 @@ impl Session {
         if segment.has(flag::FIN) {
             sender.note_fin(segment.end());
         }
-        let mut gaps = receiver.settle(step.pool) + sender.settle(step.pool);
+        // What came later than its ACK is settled by the next one.
+        let mut gap = receiver.settle(step.pool);
         if one_sided {
-            gaps += sender.settle_one_sided(step.pool);
+            gap |= sender.settle_one_sided(step.pool);
         }
-        if gaps > 0 {
+        if gap {
             step.taken.events.insert(StreamEvent::SeqGap);
+        }
+    }
+
+    /// Data that was acknowledged before.
+    fn note_repetition(&mut self, step: &mut Step<'_>) {
+        let segment = step.segment;
+        let last_ack = self.half(step.heading).last_ack;
+        if !segment.payload.is_empty() && seq::le(segment.end(), last_ack) {
+            step.taken.events.insert(StreamEvent::PktSpuriousRetransmission);
         }
     }
 
@@ -279,19 +294,18 @@ impl Session {
             self.before_reset = self.state;
         }
         self.state = SessionState::Closed;
-        self.bits |= bit::RESET;
         step.pool.count().resets += 1;
         let (sender, receiver) = self.pair(step.heading);
-        sender.set(half_bit::RST);
+        if segment.signed {
+            sender.set(half_bit::DOUBTFUL_RST);
+        }
         sender.set(half_bit::EAGER);
         receiver.set(half_bit::EAGER);
         if segment.has(flag::ACK) {
             receiver.acknowledge(segment.ack);
         }
         // What a RST carries is a message for people, not data (RFC 9293 section 3.5.3).
-        let gaps = receiver.settle(step.pool) + sender.settle(step.pool);
-        if gaps > 0 {
-            step.taken.events.insert(StreamEvent::SeqGap);
-        }
+        sender.settle(step.pool);
+        receiver.settle(step.pool);
     }
 }
