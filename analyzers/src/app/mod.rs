@@ -9,6 +9,7 @@
 //! on bad input where a real peer would go on, and says what was odd as [events](Transaction::events).
 //! It must give the same transactions however the bytes were cut.
 
+mod backlog;
 mod buffer;
 mod conversation;
 pub mod dcerpc;
@@ -18,6 +19,8 @@ mod files;
 mod heading;
 pub mod http;
 pub mod smb;
+pub mod ssh;
+mod text;
 pub mod tls;
 
 pub use buffer::Buffer;
