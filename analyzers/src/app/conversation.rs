@@ -9,6 +9,7 @@ use super::detect::{Carrier, Detector, HEAD, Origin, Verdict};
 use super::dns::DnsParser;
 use super::http::{HttpConfig, HttpParser};
 use super::smb::Smb;
+use super::ssh::{Ssh, SshConfig};
 use super::tls::{TlsConfig, TlsParser};
 use super::{AppProto, Heading, Parser, Switch};
 use crate::events::Timestamp;
@@ -23,6 +24,8 @@ pub struct ConversationConfig {
     pub http: HttpConfig,
     /// Of TLS.
     pub tls: TlsConfig,
+    /// Of SSH.
+    pub ssh: SshConfig,
 }
 
 /// One flow's application layer.
@@ -262,6 +265,7 @@ impl Conversation {
                 let from_proto = self.original;
                 Box::new(TlsParser::new(TlsConfig { from_proto, ..config.tls }))
             }
+            AppProto::Ssh => Box::new(Ssh::new(config.ssh)),
             AppProto::Smb => Box::new(Smb::new()),
             AppProto::Dcerpc => Box::new(Dcerpc::new()),
             _ => return None,

@@ -3,10 +3,10 @@
 //! [`rule`] reads the language, `matching` looks for one inspection's bytes, `detect` says which rules are to be
 //! evaluated and does it, `state` is what is remembered meanwhile. [`IdsFactory`] makes the profile of it.
 
-#[expect(unused, reason = "the engine that uses it is being built on it")]
+mod detect;
 mod matching;
+mod profile;
 pub mod rule;
-
 mod search;
 mod state;
 

@@ -1,7 +1,5 @@
 //! From an inspection to a program.
 
-use std::sync::Arc;
-
 use super::content::Literal;
 use super::dataset::Datasets;
 use super::pcre::Expression;

@@ -22,7 +22,7 @@ mod transform;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use context::{Captured, MatchContext, View};
+pub(crate) use context::{MatchContext, View};
 pub(crate) use dataset::Datasets;
 pub(crate) use fast::{FastLiteral, fast_literal, strength};
 pub(crate) use program::Program;
