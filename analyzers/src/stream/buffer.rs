@@ -13,6 +13,8 @@ use super::{OverlapPolicy, Piece, StreamPool};
 
 /// What a held piece costs beside its bytes.
 const RUN_OVERHEAD: usize = 96;
+/// Owners of settled bytes that are remembered.
+const SETTLED_OWNERS: usize = 8;
 /// What a finished region costs beside its bytes.
 const REGION_OVERHEAD: usize = 64;
 
@@ -68,6 +70,11 @@ impl Buffer {
     #[inline]
     pub(super) fn settled(&self) -> u64 {
         self.settled
+    }
+
+    /// The first byte that is here, or would be.
+    pub(super) fn begin(&self) -> u64 {
+        self.finished.front().unwrap_or(&self.open).offset()
     }
 
     /// Behind the last byte that is in order.
@@ -165,8 +172,7 @@ impl Buffer {
             return;
         }
         inserted.different = true;
-        inserted.again = segment.end <= self.settled
-            || self.owners.iter().any(|owner| owner.segment == *segment);
+        inserted.again = self.owners.iter().any(|owner| owner.segment == *segment);
         let from = shared.start.max(self.settled);
         let touches = |owner: &Owner| {
             let both = owner.at.start.max(from)..owner.at.end.min(shared.end);
@@ -283,13 +289,25 @@ impl Buffer {
             self.absorb(pool);
         }
         self.settled = self.settled.max(to.min(self.open.end())).max(self.open.offset());
-        while self.owners.front().is_some_and(|owner| owner.at.end <= self.settled) {
+        self.forget_owners();
+        gaps
+    }
+
+    /// Of what does not change any more only the last owners are of use: what is sent again is
+    /// mostly that.
+    fn forget_owners(&mut self) {
+        while self.owners.len() > SETTLED_OWNERS
+            && self.owners.front().is_some_and(|owner| owner.at.end <= self.settled)
+        {
             self.owners.pop_front();
         }
-        if self.owners.is_empty() && self.owners.capacity() > 16 {
+        if self.owners.front().is_some_and(|owner| owner.at.end <= self.open.offset()) {
+            let begin = self.open.offset();
+            self.owners.retain(|owner| owner.at.end > begin);
+        }
+        if self.owners.is_empty() {
             self.owners = VecDeque::new();
         }
-        gaps
     }
 
     /// Gives what lies between `from` and what is settled, holes as gaps. Says how far that is.
@@ -334,6 +352,7 @@ impl Buffer {
         }
         if self.finished.is_empty() {
             self.open.drop_until(keep.min(self.settled));
+            self.forget_owners();
         }
     }
 

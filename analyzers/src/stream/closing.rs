@@ -79,7 +79,7 @@ impl Session {
         let (sender, _) = self.pair(step.heading);
         // It may be retransmitted, and then its number is that behind the FIN.
         let repeated = sender.fin_seen() && le(segment.end(), sender.next_seq);
-        let in_window = !lt(segment.seq, sender.next_seq)
+        let in_window = !lt(segment.seq, sender.last_ack)
             && le(segment.seq, sender.last_ack.wrapping_add(sender.window));
         if !(again || repeated || relaxed || in_window) {
             return Err(names.fin.into());

@@ -112,24 +112,23 @@ impl Session {
             return Err(StreamEvent::FinInvalidAck.into());
         }
         let relaxed = self.has(bit::ONE_SIDED);
+        let from_client = self.is_from_client(step.heading);
         let (sender, receiver) = self.pair(step.heading);
-        let in_window = ge(segment.seq, sender.next_seq)
+        let in_window = ge(segment.seq, sender.last_ack)
             && le(segment.seq, sender.last_ack.wrapping_add(sender.window));
         if !in_window && !relaxed {
             return Err(StreamEvent::FinOutOfWindow.into());
         }
-        if segment.has(flag::SYN) {
+        if segment.has(flag::SYN) && from_client {
             return Err(StreamEvent::FinSyn.into());
         }
         if segment.has(flag::ACK) && gt(segment.ack, receiver.next_seq) {
             receiver.advance(segment.ack);
         }
-        self.state = if self.is_from_client(step.heading) {
-            SessionState::CloseWait
-        } else {
-            SessionState::FinWait1
-        };
+        self.state = if from_client { SessionState::CloseWait } else { SessionState::FinWait1 };
         self.exchange(step);
+        let (sender, _) = self.pair(step.heading);
+        sender.end_at(segment.end().wrapping_add(u32::from(!from_client)));
         Ok(())
     }
 }

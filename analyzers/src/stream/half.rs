@@ -282,6 +282,14 @@ impl Half {
         behind > 0
     }
 
+    /// The stream ends at `number`, whatever was seen behind it.
+    pub(super) fn end_at(&mut self, number: u32) {
+        if let Ok(offset) = u64::try_from(self.offset_of(number)) {
+            self.next_seq = number;
+            self.next_offset = offset;
+        }
+    }
+
     /// The other end acknowledged up to `number`.
     pub(super) fn acknowledge(&mut self, number: u32) {
         if seq::gt(number, self.last_ack) {
@@ -296,6 +304,11 @@ impl Half {
         if seq::gt(end, self.next_win) {
             self.next_win = end;
         }
+    }
+
+    /// Whether nothing before this number is kept any more.
+    pub(super) fn is_gone(&self, number: u32) -> bool {
+        self.offset_of(number) <= self.buffer.begin().cast_signed()
     }
 
     /// The other end acknowledged the FIN.

@@ -138,6 +138,9 @@ impl Session {
         if self.is_idle_chatter(step) {
             return Ok(());
         }
+        if self.repeats_what_is_gone(step) {
+            return Ok(());
+        }
         if self.state == SessionState::Closed {
             if !self.half(step.heading).has(half_bit::DOUBTFUL_RST) || step.segment.has(flag::RST) {
                 return Ok(());
@@ -147,7 +150,6 @@ impl Session {
             self.half_mut(step.heading).unset(half_bit::DOUBTFUL_RST);
             self.state = self.before_reset;
         }
-        self.note_repetition(step);
         let outcome = match self.state {
             SessionState::None | SessionState::Closed => Ok(()),
             SessionState::SynSent => self.on_syn_sent(step),
@@ -278,13 +280,19 @@ impl Session {
         }
     }
 
-    /// Data that was acknowledged before.
-    fn note_repetition(&mut self, step: &mut Step<'_>) {
+    /// Notes data that was acknowledged before. True if all of it lies before what is kept, so that
+    /// there is nothing to compare it with.
+    fn repeats_what_is_gone(&mut self, step: &mut Step<'_>) -> bool {
         let segment = step.segment;
-        let last_ack = self.half(step.heading).last_ack;
-        if !segment.payload.is_empty() && seq::le(segment.end(), last_ack) {
-            step.taken.events.insert(StreamEvent::PktSpuriousRetransmission);
+        let sender = self.half(step.heading);
+        if segment.payload.is_empty()
+            || self.state == SessionState::SynSent
+            || seq::gt(segment.end(), sender.last_ack)
+        {
+            return false;
         }
+        step.taken.events.insert(StreamEvent::PktSpuriousRetransmission);
+        sender.is_gone(segment.end())
     }
 
     /// A RST that its target would believe.
