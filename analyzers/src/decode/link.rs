@@ -26,7 +26,8 @@ impl LinkType {
             0 | 108 => Self::Null,
             1 => Self::Ethernet,
             // 50 is PPP with HDLC-like framing, whose two bytes are optional in 9 as well.
-            9 | 50 => Self::Ppp,
+            // Cisco HDLC (104) has the same four bytes as some of what 50 holds.
+            9 | 50 | 104 => Self::Ppp,
             // 12 and 14 are what DLT_RAW is on most systems and on OpenBSD.
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
             113 => Self::LinuxSll,

@@ -11,6 +11,7 @@ use super::rule::{
     Classification, Loaded, RuleError, RuleSet, RuleWarning, ThresholdConfig, Variables,
 };
 use super::state::Shared;
+use crate::app::{Buffer, ConversationConfig};
 use crate::events::{AlertDetail, Event, Timestamp};
 use crate::profile::{
     Batch, ConfigError, EndedFlow, Findings, PacketView, Plan, Profile, ProfileConfig,
@@ -283,6 +284,22 @@ struct Ids {
 impl Profile for Ids {
     fn follows_streams(&self) -> bool {
         true
+    }
+
+    fn configure(&self, config: &mut ConversationConfig) {
+        let base = &self.engine.plan.base;
+        config.tls.ja3 |= base.looks_at(|buffer| {
+            use Buffer as B;
+            matches!(buffer, B::Ja3Hash | B::Ja3String | B::Ja3sHash | B::Ja3sString)
+        });
+        config.tls.ja4 |= base.looks_at(|buffer| buffer == Buffer::Ja4Hash);
+        config.ssh.hassh |= base.looks_at(|buffer| {
+            use Buffer as B;
+            matches!(
+                buffer,
+                B::SshHassh | B::SshHasshString | B::SshHasshServer | B::SshHasshServerString
+            )
+        });
     }
 
     fn on_packet(&mut self, view: &PacketView<'_>, findings: &mut Findings) {

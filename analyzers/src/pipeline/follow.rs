@@ -335,6 +335,12 @@ impl Follower {
         self.settle_in(id, heading, true, &origin, flows, findings);
     }
 
+    /// Whether there is another piece of a stream that was not looked at.
+    pub(super) fn has_more(&self, id: FlowId, heading: Heading) -> bool {
+        let session = self.context(id).and_then(|context| context.session.as_ref());
+        session.is_some_and(|session| session.half(heading).raw(true, 0).is_some())
+    }
+
     /// The word for a flow's application layer.
     pub(super) fn app_proto(&self, id: FlowId) -> Option<&'static str> {
         self.context(id)?.conversation.as_ref()?.verdict().as_str()
@@ -394,20 +400,24 @@ fn hand_over(
     let half = session.half_mut(heading);
     let mut recognised = false;
     let conversation = &mut context.conversation;
+    let mut handed = false;
     half.take(pool, all, &mut |piece| {
         let conversation = conversation.get_or_insert_with(|| Conversation::new(*origin));
         let before = conversation.verdict();
+        handed = true;
         match piece {
             Piece::Data(data) => conversation.data(heading, data, now, config),
             Piece::Gap(len) => conversation.gap(heading, len, now),
         }
         recognised |= before != conversation.verdict();
     });
-    if let Some(conversation) = conversation
-        && conversation.is_deaf()
-    {
+    let Some(conversation) = conversation else { return recognised };
+    if conversation.is_deaf() {
         half.disable_app(pool);
     }
+    // Where a known protocol's messages end is not known without a parser: with each piece, most often.
+    context.due[heading.index()] |=
+        handed && conversation.protocol().is_some() && conversation.parser().is_none();
     recognised
 }
 

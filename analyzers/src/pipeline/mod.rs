@@ -37,6 +37,8 @@ use follow::Follower;
 const SWEEP_STEPS: u32 = 1024;
 /// Rounds of the sweep in one tick.
 const SWEEP_ROUNDS: u32 = 64;
+/// Pieces of a stream that are looked at when its flow has ended, at most.
+const MOST_PIECES: u32 = 64;
 /// Record time between ticks that an offline pipeline gives itself.
 const OFFLINE_TICK_NS: u64 = 100_000_000;
 
@@ -153,7 +155,13 @@ impl Pipeline {
             decoder: Decoder::new(config.decode),
             defrag: Defragmenter::new(config.defrag),
             flows: FlowTable::new(&config.flow),
-            follower: follows.then(|| Follower::new(config.follow)),
+            follower: follows.then(|| {
+                let mut follow = config.follow;
+                for stage in &stages {
+                    stage.profile.configure(&mut follow.conversation);
+                }
+                Follower::new(follow)
+            }),
             stages,
             findings: Findings::default(),
             counters: PipelineCounters::default(),
@@ -342,13 +350,20 @@ impl Pipeline {
                 if !follower.end(ended.id, heading, &self.flows) {
                     break;
                 }
-                let Some(view) = follower.end_view(ended.id, heading, &self.flows) else { break };
-                for (index, stage) in self.stages.iter_mut().enumerate() {
-                    self.working = Some(index);
-                    stage.profile.on_packet(&view, &mut self.findings);
+                // A stream with gaps is left in several pieces.
+                for _ in 0..MOST_PIECES {
+                    let view = follower.end_view(ended.id, heading, &self.flows);
+                    let Some(view) = view else { break };
+                    for (index, stage) in self.stages.iter_mut().enumerate() {
+                        self.working = Some(index);
+                        stage.profile.on_packet(&view, &mut self.findings);
+                    }
+                    self.working = None;
+                    follower.settle_end(ended.id, heading, &self.flows, &mut self.findings);
+                    if !follower.has_more(ended.id, heading) {
+                        break;
+                    }
                 }
-                self.working = None;
-                follower.settle_end(ended.id, heading, &self.flows, &mut self.findings);
             }
         }
     }

@@ -20,6 +20,7 @@ pub use view::{FlowContext, PacketView, STREAM_OVERLAP, StreamVerdict};
 
 use std::any::Any;
 
+use crate::app::ConversationConfig;
 use crate::events::{Event, Timestamp};
 
 /// Makes profiles of one kind. Stateless; found with [`factory`].
@@ -51,6 +52,9 @@ pub trait Profile: Send {
     fn follows_streams(&self) -> bool {
         false
     }
+
+    /// What it needs of application layers that costs and is not always wanted.
+    fn configure(&self, _config: &mut ConversationConfig) {}
 
     /// Looks at one packet once its stream and its application layer have been brought up to it, before the
     /// next packet is. Comes before the batch. Only if some profile

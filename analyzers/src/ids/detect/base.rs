@@ -300,6 +300,11 @@ impl RuleBase {
         self.app.get(&(protocol, heading))
     }
 
+    /// Whether some rule looks at such a buffer.
+    pub(crate) fn looks_at(&self, wanted: impl Fn(Buffer) -> bool) -> bool {
+        self.rules.iter().flat_map(|rule| &rule.app_parts).any(|part| wanted(part.buffer))
+    }
+
     /// Bytes of all databases.
     pub(crate) fn database_bytes(&self) -> usize {
         let packet = self.packet.iter().flatten();
