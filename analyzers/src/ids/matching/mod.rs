@@ -17,6 +17,7 @@ mod number;
 mod pcre;
 mod program;
 mod run;
+mod slots;
 mod transform;
 
 #[cfg(test)]

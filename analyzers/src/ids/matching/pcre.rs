@@ -75,7 +75,13 @@ pub(super) struct FirstGroup(Regex);
 
 impl FirstGroup {
     pub(super) fn compile(pattern: &str) -> Result<Self, String> {
-        compile(pattern, PcreFlags::default()).map(Self)
+        let regex = compile(pattern, PcreFlags::default())?;
+        match regex.captures_len().saturating_sub(1) {
+            1 => Ok(Self(regex)),
+            groups => {
+                Err(format!("pcrexform: the expression must have one group, it has {groups}"))
+            }
+        }
     }
 
     pub(super) fn find(&self, subject: &[u8]) -> Option<std::ops::Range<usize>> {
