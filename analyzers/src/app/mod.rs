@@ -19,6 +19,7 @@ mod files;
 mod heading;
 pub mod http;
 pub mod smb;
+pub mod smtp;
 pub mod ssh;
 mod text;
 pub mod tls;
@@ -265,6 +266,11 @@ pub trait Transaction {
     /// The object of its EVE record, Suricata's keys and shape, once it is finished (or as far as it
     /// came, for an alert's `http` object and the like).
     fn record(&self) -> serde_json::Map<String, serde_json::Value>;
+
+    /// Objects that stand beside its own in EVE records, under their keys: `email` beside `smtp`.
+    fn companions(&self) -> Vec<(&'static str, serde_json::Map<String, serde_json::Value>)> {
+        Vec::new()
+    }
 
     /// Whether its record is written once it is finished. There are those that only rules look at.
     fn is_logged(&self) -> bool {
