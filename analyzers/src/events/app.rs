@@ -134,6 +134,7 @@ impl FileInfo {
             gaps: file.gaps,
             state: file.state,
             size: file.size,
+            range: file.range,
             tx_id,
             ..Self::default()
         }
