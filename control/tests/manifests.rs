@@ -118,7 +118,9 @@ fn the_schema_and_the_check_agree_on_single_values() {
         ("[outputs]", "eve = \"events.json\"", true),
         ("[outputs]", "eve = 1", false),
         ("[outputs]", "eve_types = [\"flow\"]", true),
-        ("[outputs]", "eve_types = [\"dns\"]", false),
+        ("[outputs]", "eve_types = [\"dns\"]", true),
+        ("[outputs]", "eve_types = [\"gopher\"]", false),
+        ("[outputs]", "eve_alert_payload_bytes = 0", false),
         ("[external_shadow]", "count = 1", false),
         ("[no_such_section]", "key = 1", false),
         ("[[profile]]", "id = \"x\"\nkind = \"performance\"", true),
@@ -173,6 +175,7 @@ fn what_is_absent_has_its_default() {
 fn alerts_say_what_is_asked_for() {
     let outputs = "[outputs]\neve_types = [\"alert\", \"http\"]\neve_alert_payload = true\n\
                    eve_alert_payload_printable = true\neve_alert_payload_bytes = 65536\n\
+                   eve_alert_payload_length = true\n\
                    eve_alert_packet = true\neve_alert_rule = true\n\
                    eve_alert_references = true\neve_community_id = true\n";
     let (manifest, _) = load(&["[appliance]\nname = \"edge-1\"\n", WIRE, outputs]);
@@ -180,6 +183,7 @@ fn alerts_say_what_is_asked_for() {
     assert_eq!(outputs.eve_types, [EveType::Alert, EveType::Http].into());
     let all = AlertOptions {
         payload: true,
+        payload_length: true,
         payload_printable: true,
         payload_bytes: 65_536,
         packet: true,

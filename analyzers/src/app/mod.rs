@@ -347,6 +347,8 @@ pub struct File {
     pub state: FileState,
     /// A part of it was lost.
     pub gaps: bool,
+    /// It is this part of a whole: first and last byte there.
+    pub range: Option<(u64, u64)>,
 }
 
 /// Where a file stands. The words are Suricata's, in capitals in EVE.
