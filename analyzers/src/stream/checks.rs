@@ -175,6 +175,7 @@ impl Session {
         let (sender, _) = self.pair(step.heading);
         let end = segment.end();
         let again = le(end, sender.next_seq)
+            || le(end, sender.last_ack)
             || lt(segment.seq, sender.last_ack) && gt(end, sender.last_ack);
         if again {
             step.taken.events.insert(StreamEvent::PktRetransmission);

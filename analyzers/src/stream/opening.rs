@@ -394,5 +394,8 @@ impl Session {
         self.syns = Vec::new();
         self.syn_acks = Vec::new();
         self.exchange(step);
+        // What counts is the window that the third step states, also where it is smaller.
+        let (_, receiver) = self.pair(step.heading);
+        receiver.next_win = receiver.last_ack.wrapping_add(receiver.window);
     }
 }
