@@ -9,6 +9,7 @@ use super::detect::{Carrier, Detector, HEAD, Origin, Verdict};
 use super::dns::DnsParser;
 use super::http::{HttpConfig, HttpParser};
 use super::smb::Smb;
+use super::smtp::{Smtp, SmtpConfig};
 use super::ssh::{Ssh, SshConfig};
 use super::tls::{TlsConfig, TlsParser};
 use super::{AppProto, Heading, Parser, Switch};
@@ -24,6 +25,8 @@ pub struct ConversationConfig {
     pub http: HttpConfig,
     /// Of TLS.
     pub tls: TlsConfig,
+    /// Of SMTP.
+    pub smtp: SmtpConfig,
     /// Of SSH.
     pub ssh: SshConfig,
 }
@@ -265,6 +268,7 @@ impl Conversation {
                 let from_proto = self.original;
                 Box::new(TlsParser::new(TlsConfig { from_proto, ..config.tls }))
             }
+            AppProto::Smtp => Box::new(Smtp::new(config.smtp)),
             AppProto::Ssh => Box::new(Ssh::new(config.ssh)),
             AppProto::Smb => Box::new(Smb::new()),
             AppProto::Dcerpc => Box::new(Dcerpc::new()),
@@ -320,6 +324,12 @@ impl Conversation {
     /// The same, to release transactions.
     pub fn parser_mut(&mut self) -> Option<&mut Box<dyn Parser>> {
         self.parser.as_mut().or(self.before.as_mut())
+    }
+
+    /// Whether the parser gave up.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed && self.parser.is_some()
     }
 
     /// Nothing more can come of what is said: the stream's bytes need not be put together for it.

@@ -5,11 +5,11 @@
 //! seen is forgotten and finished transactions become records ([`Follower::settle`]). When a flow ends what
 //! was not yet certain is taken as it is, and profiles look once more, in both headings.
 
-use super::records::{Origin as RecordOrigin, Recorder};
+use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
 use crate::app::{COMPLETE, Conversation, ConversationConfig, Heading};
 use crate::decode::Transport;
-use crate::events::Timestamp;
+use crate::events::{FlowApplication, FlowException, FlowVariables, Timestamp};
 use crate::flow::{FlowId, FlowTable};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
 use crate::stream::{
@@ -227,6 +227,7 @@ impl Follower {
         followed: &Followed,
         flows: &FlowTable,
         offline: bool,
+        variables: &dyn Fn() -> FlowVariables,
         findings: &mut Findings,
     ) {
         let Some(id) = packet.flow else { return };
@@ -237,6 +238,7 @@ impl Follower {
             timestamp: packet.timestamp(),
             number: offline.then_some(packet.sequence + 1),
             at_end: false,
+            variables,
             defragmented: packet.counted_len != packet.meta.frame_len,
         };
         self.settle_in(id, followed.heading, followed.stream.due, &origin, flows, findings);
@@ -247,7 +249,7 @@ impl Follower {
         id: FlowId,
         heading: Heading,
         inspected: bool,
-        origin: &RecordOrigin,
+        origin: &RecordOrigin<'_>,
         flows: &FlowTable,
         findings: &mut Findings,
     ) {
@@ -323,6 +325,7 @@ impl Follower {
         id: FlowId,
         heading: Heading,
         flows: &FlowTable,
+        variables: &dyn Fn() -> FlowVariables,
         findings: &mut Findings,
     ) {
         let Some(flow) = flows.get(id) else { return };
@@ -330,6 +333,7 @@ impl Follower {
             timestamp: flow.last(),
             number: None,
             at_end: true,
+            variables,
             defragmented: false,
         };
         self.settle_in(id, heading, true, &origin, flows, findings);
@@ -341,9 +345,26 @@ impl Follower {
         session.is_some_and(|session| session.half(heading).raw(true, 0).is_some())
     }
 
-    /// The word for a flow's application layer.
-    pub(super) fn app_proto(&self, id: FlowId) -> Option<&'static str> {
-        self.context(id)?.conversation.as_ref()?.verdict().as_str()
+    /// What a flow's record says of its application layer: the word, and the rest.
+    pub(super) fn application(
+        &self,
+        id: FlowId,
+        variables: FlowVariables,
+    ) -> (Option<&'static str>, FlowApplication) {
+        let mut told = FlowApplication { variables, ..FlowApplication::default() };
+        let Some(context) = self.context(id) else { return (None, told) };
+        if let Some(session) = &context.session
+            && session.state() == SessionState::None
+        {
+            told.exceptions.push(FlowException::StreamMidstream);
+        }
+        let Some(conversation) = &context.conversation else { return (None, told) };
+        told.layers = layers(conversation);
+        told.transactions = conversation.parser().map(|parser| parser.next());
+        if conversation.has_failed() {
+            told.exceptions.push(FlowException::AppLayerError);
+        }
+        (conversation.verdict().as_str(), told)
     }
 
     /// Forgets a flow.

@@ -45,11 +45,6 @@ impl Transforms {
         self.list.is_empty()
     }
 
-    /// What it was compiled from: buffers with equal lists have equal results.
-    pub(crate) fn list(&self) -> &[Transform] {
-        &self.list
-    }
-
     /// The result is in `out`, whose room is used again.
     pub(crate) fn apply(&self, bytes: &[u8], out: &mut Vec<u8>) {
         out.clear();
