@@ -13,7 +13,7 @@ use crate::ids::rule::ast::{Base64Mode, Transform, Value};
 /// Transforms in their order, ready to be applied.
 #[derive(Clone, Debug)]
 pub(crate) struct Transforms {
-    list: Box<[Transform]>,
+    pub(super) list: Box<[Transform]>,
     steps: Box<[Step]>,
 }
 
