@@ -97,7 +97,6 @@ impl<'a> Segment<'a> {
 }
 
 /// Whether there is a signature among the options.
-#[must_use]
 fn is_signed(mut options: &[u8]) -> bool {
     while let [kind, rest @ ..] = options {
         match kind {
