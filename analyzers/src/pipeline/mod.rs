@@ -5,6 +5,7 @@
 //! at every moment which profile is at work on which record, so that a panic can be put down to them
 //! ([`Pipeline::blame`]).
 
+mod expected;
 mod follow;
 mod live;
 mod records;

@@ -63,7 +63,7 @@ impl Recorder {
                     timestamp: origin.timestamp,
                     number: origin.number,
                     source: origin.source(),
-                    flow: app_flow(flow, (origin.variables)()),
+                    flow: app_flow(flow, context.parent, (origin.variables)()),
                     ends: if file.to_server { ends } else { ends.reversed() },
                     app_proto: protocol,
                     objects: objects(protocol, transaction),
@@ -79,7 +79,7 @@ impl Recorder {
                         timestamp: origin.timestamp,
                         number: origin.number,
                         source: origin.source(),
-                        flow: app_flow(flow, (origin.variables)()),
+                        flow: app_flow(flow, context.parent, (origin.variables)()),
                         ends: ends_of(flow),
                         event_type: protocol.as_str(),
                         tx_id: Some(number),
@@ -128,13 +128,13 @@ pub(crate) fn layers(conversation: &Conversation) -> AppLayers {
     }
 }
 
-fn app_flow(flow: &FlowView<'_>, variables: FlowVariables) -> AppFlow {
+fn app_flow(flow: &FlowView<'_>, parent_id: Option<u64>, variables: FlowVariables) -> AppFlow {
     AppFlow {
         flow_id: flow.flow_id(),
         wire: flow.wire(),
         vlans: flow.vlans(),
         sampling: flow.sampling(),
-        parent_id: None,
+        parent_id,
         variables,
     }
 }

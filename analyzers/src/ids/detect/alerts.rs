@@ -112,7 +112,7 @@ impl Engine {
                 to_server: flow.to_server(),
                 to_client: flow.to_client(),
                 sampling: flow.sampling(),
-                parent_id: None,
+                parent_id: view.context.and_then(|context| context.parent),
             }),
             to_server: view.heading == Heading::ToServer,
             app: conversation.map(layers).unwrap_or_default(),
