@@ -1,9 +1,10 @@
 //! Records of application layers against the peer's, field by field.
 //!
-//! `UMBRA_PEER_EVE` names a folder with what Suricata's `eve.json` says about captures: a file
-//! named like the capture below the shared folder, with `__` for `/` and `.json` behind. The streams of those
-//! captures are put together naively and parsed, and every field of every record is held against the
-//! peer's. Prints a table of differences; `UMBRA_AGREEMENT` says how many per cent of the fields must agree.
+//! `UMBRA_PEER_EVE` names a folder with what Suricata's `eve.json` says about captures: a file named like
+//! the capture below the shared folder (or `UMBRA_CAPTURES`), with `__` for `/` and `.json` behind. The streams
+//! of those captures are put together naively and parsed, and every field of every record is held against the
+//! peer's. Prints a table of differences, with `UMBRA_VERBOSE` each of them; `UMBRA_AGREEMENT` says how many per
+//! cent of the fields must agree.
 
 mod captures;
 mod streams;
@@ -59,7 +60,8 @@ fn parser(protocol: AppProto, tcp: bool, from: Option<AppProto>) -> Option<Box<d
         AppProto::Dns if tcp => Box::new(DnsParser::tcp()),
         AppProto::Dns => Box::new(DnsParser::udp()),
         AppProto::Tls => {
-            Box::new(TlsParser::new(TlsConfig { from_proto: from, ..TlsConfig::default() }))
+            // As with rules that ask for fingerprints.
+            Box::new(TlsParser::new(TlsConfig { ja3: true, ja4: true, from_proto: from }))
         }
         AppProto::Smb => Box::new(Smb::new()),
         AppProto::Dcerpc if tcp => Box::new(Dcerpc::new()),
@@ -91,6 +93,16 @@ fn detect(conversation: &Conversation, from: usize) -> Option<AppProto> {
     }
 }
 
+/// As EVE has names that need not be text.
+fn text(bytes: &[u8]) -> String {
+    let escaped = |&byte: &u8| match byte {
+        0..=0x7f => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    };
+    std::str::from_utf8(bytes)
+        .map_or_else(|_| bytes.iter().map(escaped).collect(), ToOwned::to_owned)
+}
+
 fn take(parser: &mut dyn Parser, behind: u64, records: &mut Vec<Record>) {
     let up_to = parser.next().saturating_sub(behind).max(parser.first());
     for number in parser.first()..up_to {
@@ -103,14 +115,18 @@ fn take(parser: &mut dyn Parser, behind: u64, records: &mut Vec<Record>) {
         }
         for file in transaction.files() {
             let info = FileInfo::of(file, number);
-            let object = json!({
-                "filename": String::from_utf8_lossy(&info.name),
+            let mut object = json!({
+                "filename": text(&info.name),
                 "gaps": info.gaps,
                 "state": info.state.as_str(),
                 "stored": false,
                 "size": info.size,
                 "tx_id": info.tx_id,
             });
+            if let Some((start, end)) = info.range {
+                object["start"] = start.into();
+                object["end"] = end.into();
+            }
             records.push(Record::new("fileinfo", object, &Value::Null));
         }
     }
@@ -166,13 +182,13 @@ fn end(event: &Value, which: &str) -> (String, u64) {
 /// Every leaf with its path: `answers[0].rdata`.
 fn leaves(value: &Value, path: &str, into: &mut BTreeMap<String, Value>) {
     match value {
-        Value::Object(map) => {
+        Value::Object(map) if !map.is_empty() => {
             for (key, value) in map {
                 let dot = if path.is_empty() { "" } else { "." };
                 leaves(value, &format!("{path}{dot}{key}"), into);
             }
         }
-        Value::Array(items) => {
+        Value::Array(items) if !items.is_empty() => {
             for (index, value) in items.iter().enumerate() {
                 leaves(value, &format!("{path}[{index}]"), into);
             }
@@ -223,7 +239,10 @@ impl Table {
         }
     }
 
-    fn note(&mut self, path: String, kind: &'static str, example: impl FnOnce() -> String) {
+    fn note(&mut self, path: String, kind: &'static str, example: impl Fn() -> String) {
+        if std::env::var_os("UMBRA_VERBOSE").is_some() {
+            println!("{path} {kind}: {}", example());
+        }
         let entry = self.differences.entry((path, kind)).or_insert_with(|| (0, example()));
         entry.0 += 1;
     }
@@ -251,10 +270,10 @@ fn compare(capture: &Path, events: &str, tables: &mut BTreeMap<&'static str, Tab
         let key = key(tcp, end(&event, "src"), end(&event, "dest"), &record);
         peers.entry(key).or_default().push_back(record.object);
     }
-    let place = capture.display().to_string();
+    let place = capture.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for conversation in streams::conversations(capture) {
-        let text = |(address, port): streams::End| (address.to_string(), u64::from(port));
-        let (client, server) = (text(conversation.client), text(conversation.server));
+        let name = |(address, port): streams::End| (address.to_string(), u64::from(port));
+        let (client, server) = (name(conversation.client), name(conversation.server));
         for record in records(&conversation) {
             let key = key(conversation.tcp, client.clone(), server.clone(), &record);
             let theirs = peers.get_mut(&key).and_then(VecDeque::pop_front);
@@ -273,11 +292,9 @@ fn compare(capture: &Path, events: &str, tables: &mut BTreeMap<&'static str, Tab
 
 #[test]
 fn records_are_the_peers() {
-    let (Some(shared), Some(folder)) =
-        (captures::shared_data(), std::env::var_os("UMBRA_PEER_EVE"))
-    else {
-        return;
-    };
+    let Some(folder) = std::env::var_os("UMBRA_PEER_EVE") else { return };
+    let other = std::env::var_os("UMBRA_CAPTURES").map(std::path::PathBuf::from);
+    let Some(shared) = other.or_else(captures::shared_data) else { return };
     let mut tables = BTreeMap::new();
     for capture in captures::captures(&shared) {
         let name = capture.strip_prefix(&shared).expect("a capture below the folder");

@@ -10,7 +10,7 @@ use umbra_analyzers::events::{
     AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, AlertTunnel, AppFlow,
     AppLayers, AppObjects, AppProtoName, AppRecord, Event, EventContext, FileHashes, FileInfo,
     FileRecord, FlowCounts, FlowEnds, FlowInt, FlowVariables, MetadataEntry, Sampling, Signature,
-    SignatureAction, SignatureAlert, SignatureTarget, Timestamp, Variable,
+    SignatureAction, SignatureAlert, SignatureTarget, TaggedPacket, Timestamp, Variable,
 };
 use umbra_control::eve::{AlertOptions, EveFormat, EveOptions};
 use umbra_control::manifest::EveType;
@@ -73,6 +73,7 @@ fn alert() -> SignatureAlert {
         tunnel: None,
         flow: Some(AlertFlow {
             flow_id: 42,
+            parent_id: None,
             start: Timestamp(START - 1_000_000_000),
             ends: ends(),
             to_server: FlowCounts { packets: 3, bytes: 300 },
@@ -118,6 +119,7 @@ fn file() -> FileInfo {
 fn app_flow() -> AppFlow {
     AppFlow {
         flow_id: 42,
+        parent_id: Some(41),
         wire: 0,
         vlans: VlanStack::default(),
         sampling: Sampling::WHOLE,
@@ -161,7 +163,7 @@ fn an_alert_says_by_default_what_suricata_says() {
             "proto": "TCP",
             "pkt_src": "wire/pcap",
             "metadata": {
-                "flowbits": ["ET.x", "traffic/label/web"],
+                "flowbits": ["ET.x"],
                 "flowints": {"n": 2},
                 "flowvars": [{"v": "a.b"}],
             },
@@ -172,7 +174,7 @@ fn an_alert_says_by_default_what_suricata_says() {
                 "action": "allowed", "gid": 1, "signature_id": 2_012_694, "rev": 7,
                 "signature": "ET \"TEST\"", "category": "A Network Trojan was detected",
                 "severity": 1,
-                "metadata": {"tag": ["a", "b"], "created_at": ["2020_01_02"]},
+                "metadata": {"tag": ["b", "a"], "created_at": ["2020_01_02"]},
             },
             "ts_progress": "request_complete",
             "tc_progress": "response_started",
@@ -200,6 +202,7 @@ fn what_is_asked_for_is_added() {
         wires: vec!["edge".to_owned()],
         alert: AlertOptions {
             payload: true,
+            payload_length: true,
             payload_printable: true,
             packet: true,
             rule: true,
@@ -225,6 +228,27 @@ fn what_is_asked_for_is_added() {
     assert_eq!(record["alert"]["rule"], json!("alert http any any -> any any (sid:2012694;)"));
     let id = record["community_id"].as_str().expect("an id");
     assert!(id.starts_with("1:") && id.len() == 30, "{id}");
+}
+
+#[test]
+fn an_empty_payload_has_a_length_and_one_that_nobody_copied_nothing() {
+    let options = EveOptions {
+        alert: AlertOptions {
+            payload: true,
+            payload_length: true,
+            payload_printable: true,
+            ..AlertOptions::default()
+        },
+        ..EveOptions::default()
+    };
+    let of = |payload| {
+        let alert = SignatureAlert { payload, in_stream: false, ..alert() };
+        let record = alert_record(alert, options.clone());
+        ["payload", "payload_printable", "payload_length", "stream"].map(|key| record[key].clone())
+    };
+    let empty = of(Some(AlertPayload::default()));
+    assert_eq!(empty, [Value::Null, Value::Null, json!(0), json!(0)]);
+    assert_eq!(of(None), [Value::Null, Value::Null, Value::Null, Value::Null]);
 }
 
 #[test]
@@ -274,8 +298,8 @@ fn an_alert_at_the_end_of_a_stream_has_no_frame_and_one_without_a_flow_no_direct
     assert_eq!(
         record["tunnel"],
         json!({
-            "src_ip": "10.0.0.5", "dest_ip": "192.0.2.9", "proto": "GRE", "depth": 1,
-            "pcap_cnt": 17, "pkt_src": "wire/pcap",
+            "src_ip": "10.0.0.5", "src_port": 0, "dest_ip": "192.0.2.9", "dest_port": 0,
+            "proto": "GRE", "depth": 1, "pcap_cnt": 17, "pkt_src": "wire/pcap",
         })
     );
 }
@@ -300,6 +324,7 @@ fn a_transaction_stands_under_its_protocols_names() {
         json!({
             "timestamp": "2026-01-02T03:04:05.123456+0000",
             "flow_id": 42,
+            "parent_id": 41,
             "pcap_cnt": 18,
             "event_type": "ftp_data",
             "src_ip": "10.0.0.5", "src_port": 40000,
@@ -308,6 +333,34 @@ fn a_transaction_stands_under_its_protocols_names() {
             "proto": "TCP",
             "pkt_src": "wire/pcap",
             "ftp_data": {"filename": "a", "command": "RETR"},
+            "shadow": shadow(100.0, 0),
+        })
+    );
+}
+
+#[test]
+fn a_tagged_packet_is_the_frame_alone() {
+    let tagged = TaggedPacket {
+        timestamp: Timestamp(START),
+        packet: alert().packet.expect("a packet"),
+        source: AlertSource::Frame,
+        ends: Some(ends()),
+        vlans: VlanStack::default(),
+        flow: None,
+    };
+    assert_eq!(
+        record(Event::Tagged(Box::new(tagged)), EveOptions::default()),
+        json!({
+            "timestamp": "2026-01-02T03:04:05.123456+0000",
+            "pcap_cnt": 17,
+            "event_type": "packet",
+            "src_ip": "10.0.0.5", "src_port": 40000,
+            "dest_ip": "192.0.2.9", "dest_port": 80,
+            "ip_v": 4,
+            "proto": "TCP",
+            "pkt_src": "wire/pcap",
+            "packet": "ZnJhbWU=",
+            "packet_info": {"linktype": 1, "linktype_name": "EN10MB"},
             "shadow": shadow(100.0, 0),
         })
     );

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::json;
+use umbra_analyzers::app::AppProto;
 use umbra_analyzers::decode::{Decoder, LinkType, TunnelStack, VlanStack};
 use umbra_analyzers::events::{
-    DecodeAnomaly, Event, EventContext, Evidence, Finding, FindingFlow, FlowCounts, FlowEnd,
-    FlowPerformance, FlowRecord, FlowState, IcmpRecord, PerDirection, Sampling, Severity,
-    TcpRecord, TcpState, Timestamp,
+    AppLayers, AppProtoName, DecodeAnomaly, Event, EventContext, Evidence, Finding, FindingFlow,
+    FlowApplication, FlowCounts, FlowEnd, FlowException, FlowPerformance, FlowRecord, FlowState,
+    FlowVariables, IcmpRecord, PerDirection, Sampling, Severity, TcpRecord, TcpState, Timestamp,
 };
 use umbra_control::eve::{EveFormat, EveOptions};
 use umbra_tap::{Direction, Select};
@@ -32,6 +34,7 @@ fn flow(client: &str, server: &str, protocol: u8) -> FlowRecord {
         icmp: None,
         tcp: None,
         app_proto: None,
+        application: None,
         to_server: FlowCounts { packets: 5, bytes: 487 },
         to_client: FlowCounts { packets: 3, bytes: 313 },
         start: Timestamp(START),
@@ -103,6 +106,58 @@ fn tcp_flow_has_suricatas_shape() {
         ..flow("10.180.156.141", "192.30.252.130", 6)
     };
     insta::assert_snapshot!(flow_line(record));
+}
+
+#[test]
+fn a_flow_says_what_its_streams_layers_and_rules_were() {
+    let application = FlowApplication {
+        layers: AppLayers {
+            original: Some(AppProto::Smtp),
+            to_server: Some(AppProtoName::Known(AppProto::Tls)),
+            to_client: Some(AppProtoName::Failed),
+            ..AppLayers::default()
+        },
+        transactions: Some(3),
+        max_regions: Some(PerDirection { to_server: 1, to_client: 2 }),
+        exceptions: vec![FlowException::AppLayerError],
+        parent_id: Some(7),
+        variables: FlowVariables {
+            flowbits: vec![Arc::from("ET.x"), Arc::from("traffic/id/x")],
+            ..FlowVariables::default()
+        },
+    };
+    let record = FlowRecord {
+        app_proto: Some("tls"),
+        application: Some(Box::new(application)),
+        tcp: Some(TcpRecord { state: TcpState::Established, ..TcpRecord::default() }),
+        ..flow("10.0.0.1", "10.0.0.2", 6)
+    };
+    let options = EveOptions { community_id: true, ..EveOptions::default() };
+    let mut line = Vec::new();
+    EveFormat::new(options).event(&Event::Flow(Box::new(record)), &context(), &mut line);
+    let record: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
+    for (key, expected) in [
+        ("parent_id", json!(7)),
+        ("app_proto", json!("tls")),
+        ("app_proto_orig", json!("smtp")),
+        ("app_proto_ts", json!("tls")),
+        ("app_proto_tc", json!("failed")),
+        ("traffic", json!({"id": ["x"]})),
+        ("metadata", json!({"flowbits": ["ET.x"]})),
+    ] {
+        assert_eq!(record[key], expected, "{key}");
+    }
+    assert_eq!(record["flow"]["tx_cnt"], 3);
+    let policy = json!([{"target": "app_layer_error", "policy": "ignore"}]);
+    assert_eq!(record["flow"]["exception_policy"], policy);
+    assert_eq!(
+        record["tcp"],
+        json!({
+            "tcp_flags": "00", "tcp_flags_ts": "00", "tcp_flags_tc": "00",
+            "state": "established", "ts_max_regions": 1, "tc_max_regions": 2,
+        })
+    );
+    assert_eq!(record["community_id"].as_str().map(str::len), Some(30));
 }
 
 #[test]

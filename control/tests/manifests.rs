@@ -118,13 +118,16 @@ fn the_schema_and_the_check_agree_on_single_values() {
         ("[outputs]", "eve = \"events.json\"", true),
         ("[outputs]", "eve = 1", false),
         ("[outputs]", "eve_types = [\"flow\"]", true),
-        ("[outputs]", "eve_types = [\"dns\"]", false),
+        ("[outputs]", "eve_types = [\"dns\"]", true),
+        ("[outputs]", "eve_types = [\"gopher\"]", false),
+        ("[outputs]", "eve_alert_payload_bytes = 0", false),
         ("[external_shadow]", "count = 1", false),
         ("[no_such_section]", "key = 1", false),
         ("[[profile]]", "id = \"x\"\nkind = \"performance\"", true),
         ("[[profile]]", "id = \"x\"\nkind = \"performance\"\nno_such_key = 1", false),
         ("[[profile]]", "id = \"x\"", false),
-        ("[[profile]]", "id = \"x\"\nkind = \"ids\"", false),
+        ("[[profile]]", "id = \"x\"\nkind = \"ids\"", true),
+        ("[[profile]]", "id = \"x\"\nkind = \"anomaly\"", false),
         ("[[wire]]", "name = \"w\"\na = \"net_a0\"\nb = \"03:00.1\"\nqueues = \"auto\"", true),
         ("[[wire]]", "name = \"w\"\na = \"net_a0\"\nb = \"eth0\"", false),
         ("[[wire]]", "name = \"w\"\na = \"net_a0\"", false),
@@ -173,6 +176,7 @@ fn what_is_absent_has_its_default() {
 fn alerts_say_what_is_asked_for() {
     let outputs = "[outputs]\neve_types = [\"alert\", \"http\"]\neve_alert_payload = true\n\
                    eve_alert_payload_printable = true\neve_alert_payload_bytes = 65536\n\
+                   eve_alert_payload_length = true\n\
                    eve_alert_packet = true\neve_alert_rule = true\n\
                    eve_alert_references = true\neve_community_id = true\n";
     let (manifest, _) = load(&["[appliance]\nname = \"edge-1\"\n", WIRE, outputs]);
@@ -180,6 +184,7 @@ fn alerts_say_what_is_asked_for() {
     assert_eq!(outputs.eve_types, [EveType::Alert, EveType::Http].into());
     let all = AlertOptions {
         payload: true,
+        payload_length: true,
         payload_printable: true,
         payload_bytes: 65_536,
         packet: true,

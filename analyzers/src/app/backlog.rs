@@ -66,32 +66,33 @@ impl Backlog {
 pub(super) struct Line<'a> {
     /// Without its end.
     pub(super) text: &'a [u8],
-    /// What ends it: LF, CR LF, or nothing where it goes on.
-    pub(super) end: &'a [u8],
+    /// With its end.
+    pub(super) raw: &'a [u8],
 }
 
 impl<'a> Line<'a> {
-    /// The next one of at most `limit` bytes; `None` if more is needed to know.
+    /// The next one of at most `limit` bytes with its end; `None` if more is needed to know.
     pub(super) fn next(bytes: &'a [u8], limit: usize) -> Option<Self> {
         let head = bytes.get(..limit).unwrap_or(bytes);
         let Some(end) = memchr::memchr(b'\n', head) else {
-            return (head.len() == limit).then_some(Self { text: head, end: b"" });
+            return (head.len() == limit).then_some(Self { text: head, raw: head });
         };
-        let (text, end) = head.split_at_checked(end)?;
-        let end = end.get(..1).unwrap_or_default();
-        match text {
-            [before @ .., b'\r'] => Some(Self { text: before, end: b"\r\n" }),
-            _ => Some(Self { text, end }),
+        let text = head.get(..end)?;
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        Some(Self { text, raw: head.get(..=end)? })
+    }
+
+    /// What ends it: LF, CR LF, or nothing where it goes on.
+    pub(super) fn end(&self) -> &'static [u8] {
+        match self.raw.len() - self.text.len() {
+            0 => b"",
+            1 => b"\n",
+            _ => b"\r\n",
         }
     }
 
     pub(super) fn is_whole(&self) -> bool {
-        !self.end.is_empty()
-    }
-
-    /// Bytes of the stream.
-    pub(super) fn len(&self) -> usize {
-        self.text.len() + self.end.len()
+        self.raw.len() > self.text.len()
     }
 }
 
@@ -102,8 +103,8 @@ mod tests {
     fn lines(bytes: &[u8], limit: usize) -> Vec<(&[u8], &[u8])> {
         let (mut all, mut at) = (Vec::new(), 0);
         while let Some(line) = Line::next(&bytes[at..], limit) {
-            all.push((line.text, line.end));
-            at += line.len();
+            all.push((line.text, line.end()));
+            at += line.raw.len();
         }
         all
     }
@@ -123,7 +124,7 @@ mod tests {
             let taken = backlog.feed(piece, |rest| {
                 let line = Line::next(rest, 10);
                 seen.extend(line.map(|line| line.text.to_vec()));
-                Ok(line.map(|line| line.len()))
+                Ok(line.map(|line| line.raw.len()))
             });
             taken.unwrap();
         }

@@ -16,9 +16,11 @@ pub mod dcerpc;
 pub mod detect;
 pub mod dns;
 mod files;
+pub mod ftp;
 mod heading;
 pub mod http;
 pub mod smb;
+pub mod smtp;
 pub mod ssh;
 mod text;
 pub mod tls;
@@ -27,6 +29,8 @@ pub use buffer::Buffer;
 pub use conversation::{Conversation, ConversationConfig};
 pub use files::FILE_DATA_LIMIT;
 pub use heading::Heading;
+
+use std::net::IpAddr;
 
 use crate::events::Timestamp;
 
@@ -199,6 +203,11 @@ pub trait Parser: Send + std::fmt::Debug {
     /// What it said the stream would [switch](Self::switch) to did not follow; it goes on as before.
     fn switch_failed(&mut self) {}
 
+    /// A connection that was announced and not yet told of.
+    fn expected(&mut self) -> Option<Expected> {
+        None
+    }
+
     /// Both ends encrypt from here on: the bytes of the streams are of no interest any more.
     fn is_encrypted(&self) -> bool {
         false
@@ -215,6 +224,25 @@ pub enum Switch {
     To(AppProto),
     /// It is to be recognised again, as at its beginning.
     Detect,
+}
+
+/// A connection between the same two hosts that one of them announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Where it goes to, as said; behind address translation that may be another one than the host's.
+    pub address: Option<IpAddr>,
+    /// The port it goes to.
+    pub port: u16,
+    /// Which way its first packet goes in terms of the connection that it was announced on.
+    pub opens: Heading,
+    /// Which way its contents go in its own terms.
+    pub heading: Heading,
+    /// What it carries.
+    pub protocol: AppProto,
+    /// What it is for: `RETR`.
+    pub command: &'static str,
+    /// The file's name, where it is a file.
+    pub file_name: Option<Vec<u8>>,
 }
 
 /// One exchange, or one message where a protocol has no exchanges.
@@ -265,6 +293,11 @@ pub trait Transaction {
     /// The object of its EVE record, Suricata's keys and shape, once it is finished (or as far as it
     /// came, for an alert's `http` object and the like).
     fn record(&self) -> serde_json::Map<String, serde_json::Value>;
+
+    /// Objects that stand beside its own in EVE records, under their keys: `email` beside `smtp`.
+    fn companions(&self) -> Vec<(&'static str, serde_json::Map<String, serde_json::Value>)> {
+        Vec::new()
+    }
 
     /// Whether its record is written once it is finished. There are those that only rules look at.
     fn is_logged(&self) -> bool {
@@ -341,6 +374,8 @@ pub struct File {
     pub state: FileState,
     /// A part of it was lost.
     pub gaps: bool,
+    /// It is this part of a whole: first and last byte there.
+    pub range: Option<(u64, u64)>,
 }
 
 /// Where a file stands. The words are Suricata's, in capitals in EVE.

@@ -177,6 +177,12 @@ impl<'f> Walk<'_, 'f> {
         if info.fragment.is_some() {
             return self.counters.count(Protocol::Fragment);
         }
+        // Extension headers that lead to nothing; whole datagrams without any may be empty.
+        if seen.count > 0 && at.bytes.len() < 2 && info.protocol != protocol::NO_NEXT_HEADER {
+            let have = at.bytes.len();
+            let error = ViewError::Short { layer: Layer::Ipv6Extension, need: 2, have };
+            return self.refuse(at, &error, DecodeFault::Ipv6TruncExthdr);
+        }
         self.upper(info.protocol, at, pseudo);
     }
 

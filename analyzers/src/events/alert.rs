@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use umbra_tap::Direction;
 
-use super::app::{AppObjects, FileInfo, FlowEnds};
+use super::app::{AppFlow, AppObjects, FileInfo, FlowEnds};
 use super::variables::FlowVariables;
 use super::{FlowCounts, Sampling, Timestamp};
 use crate::app::AppProto;
@@ -39,9 +39,11 @@ pub struct Signature {
     pub severity: u8,
     /// The rule's action: what would happen if this were no shadow.
     pub action: SignatureAction,
-    /// Keys in the order in which the rule first names them, each with all its values.
+    /// Keys in the order in which the rule first names them, each with all its values; see
+    /// [`MetadataEntry::group`].
     pub metadata: Vec<MetadataEntry>,
-    /// `system:id` as an address to look at, or as it stands.
+    /// What `reference.config` says of the system, and the id: `https://www.example.org/`. Of a system that it
+    /// does not know, `undefined` and the id.
     pub references: Vec<Box<str>>,
     /// Which end of the packet is the target, where the rule says so.
     pub target: Option<SignatureTarget>,
@@ -57,8 +59,9 @@ pub struct MetadataEntry {
 }
 
 impl MetadataEntry {
-    /// Groups pairs by key: `affected_product A, affected_product B` is one entry of two values. Pairs
-    /// without a value, which Suricata does not write, are left out.
+    /// Groups pairs by key, the values of a key from its last to its first, as Suricata has them: `tag a,
+    /// tag b` is one entry with `b` and `a`. Pairs without a value, which Suricata does not write, are left
+    /// out.
     pub fn group<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Self> {
         let mut entries: Vec<Self> = Vec::new();
         for (key, value) in pairs {
@@ -70,6 +73,7 @@ impl MetadataEntry {
                 None => entries.push(Self { key: key.into(), values: vec![value.into()] }),
             }
         }
+        entries.iter_mut().for_each(|entry| entry.values.reverse());
         entries
     }
 }
@@ -184,7 +188,7 @@ pub struct AlertTunnel {
     pub depth: u8,
     /// Where the outer packet came from.
     pub source: AlertSource,
-    /// Number of the outer packet in a capture.
+    /// Number of the outer packet in a capture. The alert itself has none then.
     pub number: Option<u64>,
 }
 
@@ -193,6 +197,8 @@ pub struct AlertTunnel {
 pub struct AlertFlow {
     /// [`FlowRecord::flow_id`](super::FlowRecord::flow_id).
     pub flow_id: u64,
+    /// The flow that announced it, if one did (FTP).
+    pub parent_id: Option<u64>,
     /// Time of the first packet.
     pub start: Timestamp,
     /// From client to server.
@@ -256,12 +262,12 @@ pub struct AlertTransaction {
     pub files: Vec<FileInfo>,
 }
 
-/// The payload that a rule matched.
+/// The payload that a rule matched. Suricata has one wherever the packet is IP, if an empty one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertPayload {
-    /// Of the stream in the packet's heading, or of the packet.
+    /// Of the stream in the packet's heading (what is missing as `[4 bytes missing]`), or of the packet.
     pub data: Box<[u8]>,
-    /// Bytes that there were in all, if `data` was cut.
+    /// Bytes that there were in all, those missing and those cut off included.
     pub len: u64,
 }
 
@@ -293,6 +299,22 @@ pub struct SignatureAlert {
     pub payload: Option<AlertPayload>,
 }
 
+/// A packet that a rule asked for by `tag`: EVE's `packet`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaggedPacket {
+    /// Of the packet.
+    pub timestamp: Timestamp,
+    /// Always with its bytes.
+    pub packet: AlertPacket,
+    pub source: AlertSource,
+    /// Of the packet, as it went; `None` without IP.
+    pub ends: Option<FlowEnds>,
+    /// Of the packet, outermost first.
+    pub vlans: VlanStack,
+    /// The flow, if there is one.
+    pub flow: Option<AppFlow>,
+}
+
 /// Addresses as they stand in `source` and `target` of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -322,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metadata_is_grouped_in_order_and_without_empty_values() {
+    fn metadata_is_grouped_latest_first_and_without_empty_values() {
         let entries = MetadataEntry::group([
             ("affected_product", "A"),
             ("created_at", "2020_01_02"),
@@ -335,7 +357,7 @@ mod tests {
             .collect();
         assert_eq!(
             shown,
-            [("affected_product", vec!["A", "B"]), ("created_at", vec!["2020_01_02"])]
+            [("affected_product", vec!["B", "A"]), ("created_at", vec!["2020_01_02"])]
         );
     }
 }

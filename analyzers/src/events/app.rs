@@ -48,6 +48,8 @@ impl FlowEnds {
 pub struct AppFlow {
     /// [`FlowRecord::flow_id`](super::FlowRecord::flow_id).
     pub flow_id: u64,
+    /// The flow that announced it, if one did (FTP).
+    pub parent_id: Option<u64>,
     /// Index of the wire.
     pub wire: u16,
     /// Of the flow's first packet, outermost first.
@@ -132,6 +134,7 @@ impl FileInfo {
             gaps: file.gaps,
             state: file.state,
             size: file.size,
+            range: file.range,
             tx_id,
             ..Self::default()
         }

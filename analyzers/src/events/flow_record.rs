@@ -7,6 +7,8 @@ use serde::Serialize;
 use umbra_tap::Direction;
 
 use super::Timestamp;
+use super::alert::AppLayers;
+use super::variables::FlowVariables;
 use crate::decode::{TunnelStack, VlanStack};
 
 /// A figure for each direction of a flow.
@@ -245,6 +247,43 @@ impl FlowPerformance {
     }
 }
 
+/// What streams, application layers and rules add to a flow's record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowApplication {
+    /// Beside [`FlowRecord::app_proto`]; its own `proto` is of no consequence.
+    pub layers: AppLayers,
+    /// Transactions that there were, where a parser looked for them.
+    pub transactions: Option<u64>,
+    /// Most pieces that a stream was in at some time, where it was put together: 1 without holes.
+    pub max_regions: Option<PerDirection<u32>>,
+    /// What was met that a policy decides on. The policy here is to go on.
+    pub exceptions: Vec<FlowException>,
+    /// The flow that announced it, if one did (FTP).
+    pub parent_id: Option<u64>,
+    /// What rules have noted about it.
+    pub variables: FlowVariables,
+}
+
+/// What policies decide on. The words are Suricata's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FlowException {
+    /// A parser gave up.
+    AppLayerError,
+    /// TCP without a beginning, not picked up.
+    StreamMidstream,
+}
+
+impl FlowException {
+    /// The word that EVE uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FlowException::AppLayerError => "app_layer_error",
+            FlowException::StreamMidstream => "stream_midstream",
+        }
+    }
+}
+
 /// A flow from its first packet to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowRecord {
@@ -270,6 +309,8 @@ pub struct FlowRecord {
     pub tcp: Option<TcpRecord>,
     /// Name of the application protocol, absent while unknown.
     pub app_proto: Option<&'static str>,
+    /// `None` where only packets were counted.
+    pub application: Option<Box<FlowApplication>>,
     /// From the client.
     pub to_server: FlowCounts,
     /// From the server.

@@ -15,13 +15,13 @@ mod variables;
 pub use alert::{
     AlertDetail, AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, AlertTunnel,
     AppLayers, AppProtoName, Endpoint, MetadataEntry, Signature, SignatureAction, SignatureAlert,
-    SignatureTarget,
+    SignatureTarget, TaggedPacket,
 };
 pub use app::{AppFlow, AppObjects, AppRecord, FileHashes, FileInfo, FileRecord, FlowEnds};
 pub use finding::{Evidence, EvidenceValue, Finding, FindingFlow, Severity};
 pub use flow_record::{
-    FlowCounts, FlowEnd, FlowPerformance, FlowRecord, FlowState, IcmpRecord, PerDirection,
-    Sampling, TcpRecord, TcpState,
+    FlowApplication, FlowCounts, FlowEnd, FlowException, FlowPerformance, FlowRecord, FlowState,
+    IcmpRecord, PerDirection, Sampling, TcpRecord, TcpState,
 };
 pub use summary::{
     Coverage, Distribution, Estimate, PerformanceSummary, ProtocolRow, RttSummary, SummarySpan,
@@ -44,6 +44,8 @@ pub enum Event {
     Flow(Box<FlowRecord>),
     /// A rule matched.
     Alert(Box<SignatureAlert>),
+    /// A packet that a rule asked for.
+    Tagged(Box<TaggedPacket>),
     /// A transaction is finished.
     App(Box<AppRecord>),
     /// A file is finished.
@@ -63,6 +65,7 @@ impl Event {
         match self {
             Event::Flow(flow) => flow.end,
             Event::Alert(alert) => alert.timestamp,
+            Event::Tagged(tagged) => tagged.timestamp,
             Event::App(record) => record.timestamp,
             Event::File(record) => record.timestamp,
             Event::Finding(finding) => finding.timestamp,

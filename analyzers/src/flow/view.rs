@@ -234,6 +234,7 @@ impl<'t> FlowView<'t> {
                 midstream: f.has(bit::MIDSTREAM),
             }),
             app_proto: None,
+            application: None,
             to_server: self.to_server(),
             to_client: self.to_client(),
             start: f.start,

@@ -172,7 +172,11 @@ impl Buffer {
             return;
         }
         inserted.different = true;
-        inserted.again = self.owners.iter().any(|owner| owner.segment == *segment);
+        let mut others = self
+            .owners
+            .iter()
+            .filter(|owner| owner.segment.start < segment.end && segment.start < owner.segment.end);
+        inserted.again = !self.owners.is_empty() && others.all(|owner| owner.segment == *segment);
         let from = shared.start.max(self.settled);
         let touches = |owner: &Owner| {
             let both = owner.at.start.max(from)..owner.at.end.min(shared.end);

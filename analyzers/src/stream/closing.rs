@@ -3,7 +3,7 @@
 //! The states are the server's: a client that closes first makes `CloseWait`, a server `FinWait1`.
 
 use super::segment::flag;
-use super::seq::{gt, le, lt};
+use super::seq::{ge, le};
 use super::session::{Outcome, Rejected, Session, Step, bit};
 use super::{SessionState, StreamEvent};
 
@@ -58,13 +58,17 @@ impl Session {
         if !segment.has_any(flag::FIN | flag::ACK) || !self.timestamp_is_valid(step) {
             return Err(Rejected(None));
         }
-        let again = self.is_retransmission(step);
-        let outcome = if segment.has(flag::FIN) {
-            self.on_another_fin(step, state, again)
-        } else {
-            self.on_closing_ack(step, state, again)
-        };
-        outcome?;
+        let from_client = self.is_from_client(step.heading);
+        match state {
+            // Nothing is left to say for the server, and a FIN here is one that was sent again.
+            SessionState::LastAck if !from_client || segment.has(flag::FIN) => {}
+            SessionState::FinWait1 | SessionState::FinWait2 | SessionState::CloseWait
+                if segment.has(flag::FIN) =>
+            {
+                self.on_another_fin(step, state, from_client)?;
+            }
+            _ => self.on_closing_ack(step, state, from_client)?,
+        }
         let [a, b] = &self.halves;
         if a.fin_acked() && b.fin_acked() {
             self.state = SessionState::Closed;
@@ -72,28 +76,30 @@ impl Session {
         Ok(())
     }
 
-    fn on_another_fin(&mut self, step: &mut Step<'_>, state: SessionState, again: bool) -> Outcome {
+    fn on_another_fin(
+        &mut self,
+        step: &mut Step<'_>,
+        state: SessionState,
+        from_client: bool,
+    ) -> Outcome {
         let segment = step.segment;
         let names = names(state);
         let relaxed = self.has(bit::ONE_SIDED);
+        let again =
+            !(from_client && state == SessionState::FinWait2) && self.is_retransmission(step);
         let (sender, _) = self.pair(step.heading);
-        // It may be retransmitted, and then its number is that behind the FIN.
-        let repeated = sender.fin_seen() && le(segment.end(), sender.next_seq);
-        let in_window = !lt(segment.seq, sender.last_ack)
+        let first = !sender.fin_seen();
+        let repeated =
+            segment.seq == sender.next_seq.wrapping_sub(1) && state != SessionState::CloseWait;
+        let in_window = ge(segment.seq, sender.next_seq)
             && le(segment.seq, sender.last_ack.wrapping_add(sender.window));
         if !(again || repeated || relaxed || in_window) {
             return Err(names.fin.into());
         }
-        let first = !sender.fin_seen();
         if !self.ack_is_valid(step) {
             return Err(names.ack.into());
         }
-        let from_client = self.is_from_client(step.heading);
-        let (_, receiver) = self.pair(step.heading);
-        if segment.has(flag::ACK) && gt(segment.ack, receiver.next_seq) {
-            receiver.advance(segment.ack);
-        }
-        self.exchange(step);
+        self.exchange_at_end(step);
         if first {
             let next = match (state, from_client) {
                 (SessionState::CloseWait, false) => Some(SessionState::LastAck),
@@ -110,14 +116,19 @@ impl Session {
         Ok(())
     }
 
-    fn on_closing_ack(&mut self, step: &mut Step<'_>, state: SessionState, again: bool) -> Outcome {
+    fn on_closing_ack(
+        &mut self,
+        step: &mut Step<'_>,
+        state: SessionState,
+        from_client: bool,
+    ) -> Outcome {
         let segment = step.segment;
         let names = names(state);
+        let again = !segment.has(flag::FIN) && self.is_retransmission(step);
         if !self.ack_is_valid(step) {
             return Err(names.ack.into());
         }
         let relaxed = self.has(bit::MIDSTREAM) || self.has(bit::ONE_SIDED);
-        let from_client = self.is_from_client(step.heading);
         let (sender, _) = self.pair(step.heading);
         let end = segment.end();
         let fits = match state {
@@ -128,12 +139,13 @@ impl Session {
                 }
                 le(segment.seq, sender.last_ack.wrapping_add(sender.window))
             }
-            _ => le(segment.seq, sender.next_seq) || segment.seq == sender.next_seq.wrapping_add(1),
+            SessionState::TimeWait if segment.has(flag::FIN) => true,
+            _ => segment.seq == sender.next_seq || segment.seq == sender.next_seq.wrapping_add(1),
         };
         if !(fits || relaxed || again) {
             return Err(names.data.into());
         }
-        self.exchange(step);
+        self.exchange_at_end(step);
         let (_, receiver) = self.pair(step.heading);
         let acks_fin = receiver.fin_acked();
         match (state, from_client) {
@@ -142,5 +154,25 @@ impl Session {
             _ => {}
         }
         Ok(())
+    }
+
+    /// As [`exchange`](Self::exchange), but what lies behind a FIN does not move the end.
+    fn exchange_at_end(&mut self, step: &mut Step<'_>) {
+        let segment = step.segment;
+        let from_client = self.is_from_client(step.heading);
+        let (sender, receiver) = self.pair(step.heading);
+        receiver.answer(segment);
+        if segment.has(flag::ACK) {
+            receiver.advance(segment.ack);
+        }
+        let in_order = le(segment.seq, sender.next_seq);
+        let bogus = !from_client && sender.fin_seen();
+        if segment.seq == sender.next_seq && !bogus {
+            sender.advance(segment.end());
+        }
+        if in_order {
+            self.note_timestamp(step);
+        }
+        self.reassemble(step);
     }
 }

@@ -88,6 +88,7 @@ impl Session {
             return Ok(());
         }
         if !le(end, sender.next_win) && !relaxed {
+            sender.advance(end);
             return Err(StreamEvent::EstPacketOutOfWindow.into());
         }
         self.exchange(step);

@@ -3,18 +3,20 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use umbra_analyzers::events::{
-    AlertFlow, AlertPayload, AlertTunnel, AppLayers, Endpoint, EventContext, FlowEnds,
-    MetadataEntry, SignatureAlert,
+    AlertFlow, AlertPacket, AlertPayload, AlertTunnel, AppLayers, Endpoint, EventContext, FlowEnds,
+    MetadataEntry, SignatureAlert, TaggedPacket,
 };
 
 use super::address::Address;
 use super::app::{FileObject, write_objects};
 use super::bytes::{base64, printable};
 use super::format::{EveFormat, line};
-use super::head::{Head, some, write_addresses, write_ends, write_variables};
+use super::head::{Head, some, write_addresses};
 use super::options::AlertOptions;
+use super::protocol::protocol_name;
 use super::shadow::Shadow;
 use super::time::Stamp;
+use super::variables::write_variables;
 
 impl EveFormat {
     pub(super) fn alert(&self, alert: &SignatureAlert, context: &EventContext, out: &mut Vec<u8>) {
@@ -24,6 +26,7 @@ impl EveFormat {
             timestamp: Stamp(alert.timestamp.as_nanos()),
             event_type: "alert",
             flow_id: flow.map(|flow| flow.flow_id),
+            parent_id: flow.and_then(|flow| flow.parent_id),
             in_iface: packet.and_then(|packet| self.wire(packet.wire)),
             pcap_cnt: packet.and_then(|packet| packet.number),
             vlan: alert.vlans.ids(),
@@ -39,6 +42,30 @@ impl EveFormat {
         let action = alert.signature.action;
         shadow.would = action.interferes().then(|| action.as_str());
         line(&AlertLine { head, alert, options: &self.options().alert, shadow }, out);
+    }
+}
+
+impl EveFormat {
+    pub(super) fn tagged(&self, tagged: &TaggedPacket, context: &EventContext, out: &mut Vec<u8>) {
+        let packet = &tagged.packet;
+        let flow = tagged.flow.as_ref();
+        let head = Head {
+            timestamp: Stamp(tagged.timestamp.as_nanos()),
+            event_type: "packet",
+            flow_id: flow.map(|flow| flow.flow_id),
+            parent_id: flow.and_then(|flow| flow.parent_id),
+            in_iface: self.wire(packet.wire),
+            pcap_cnt: packet.number,
+            vlan: tagged.vlans.ids(),
+            ends: tagged.ends,
+            pkt_src: tagged.source.as_str(),
+            community: tagged.ends.filter(|_| flow.is_some() && self.options().community_id),
+        };
+        let shadow = match flow {
+            Some(flow) => Shadow::of_sampling(&flow.sampling, context),
+            None => Shadow::of_context(context),
+        };
+        line(&TaggedLine { head, tagged, shadow }, out);
     }
 }
 
@@ -86,10 +113,8 @@ impl Serialize for AlertLine<'_> {
         if let Some(payload) = &alert.payload {
             self.write_payload(payload, &mut map)?;
         }
-        let copied = alert.packet.as_ref().and_then(|packet| Some((packet, packet.data.as_ref()?)));
-        if let (true, Some((packet, data))) = (self.options.packet, copied) {
-            map.serialize_entry("packet", &base64(data))?;
-            map.serialize_entry("packet_info", &PacketInfo(packet.link_type))?;
+        if let Some(packet) = alert.packet.as_ref().filter(|_| self.options.packet) {
+            write_packet(packet, &mut map)?;
         }
         map.serialize_entry("shadow", &self.shadow)?;
         map.end()
@@ -104,14 +129,15 @@ impl AlertLine<'_> {
         map: &mut M,
     ) -> Result<(), M::Error> {
         let options = self.options;
-        if options.payload {
-            map.serialize_entry("payload", &base64(&payload.data))?;
-            map.serialize_entry("payload_length", &payload.len)?;
-        }
-        if options.payload_printable {
-            map.serialize_entry("payload_printable", &printable(&payload.data))?;
-        }
-        if options.payload || options.payload_printable {
+        let (data, there) = (&payload.data, !payload.data.is_empty());
+        some(map, "payload", (options.payload && there).then(|| base64(data)))?;
+        some(map, "payload_length", options.payload_length.then_some(payload.len))?;
+        some(
+            map,
+            "payload_printable",
+            (options.payload_printable && there).then(|| printable(data)),
+        )?;
+        if options.wants_payload() {
             map.serialize_entry("stream", &u8::from(self.alert.in_stream))?;
         }
         Ok(())
@@ -207,12 +233,43 @@ impl Serialize for TunnelObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tunnel = self.0;
         let mut map = serializer.serialize_map(None)?;
-        write_ends(&tunnel.ends, &mut map)?;
+        // Ports also where there are none, unlike elsewhere.
+        map.serialize_entry("src_ip", &Address(tunnel.ends.src))?;
+        map.serialize_entry("src_port", &tunnel.ends.src_port)?;
+        map.serialize_entry("dest_ip", &Address(tunnel.ends.dst))?;
+        map.serialize_entry("dest_port", &tunnel.ends.dst_port)?;
+        map.serialize_entry("proto", &protocol_name(tunnel.ends.protocol))?;
         map.serialize_entry("depth", &tunnel.depth)?;
         some(&mut map, "pcap_cnt", tunnel.number)?;
         map.serialize_entry("pkt_src", tunnel.source.as_str())?;
         map.end()
     }
+}
+
+struct TaggedLine<'a> {
+    head: Head<'a>,
+    tagged: &'a TaggedPacket,
+    shadow: Shadow<'a, ()>,
+}
+
+impl Serialize for TaggedLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.head.write(&mut map)?;
+        if let Some(flow) = &self.tagged.flow {
+            write_variables(&flow.variables, &mut map)?;
+        }
+        write_packet(&self.tagged.packet, &mut map)?;
+        map.serialize_entry("shadow", &self.shadow)?;
+        map.end()
+    }
+}
+
+/// The bytes of a frame, if they were copied.
+fn write_packet<M: SerializeMap>(packet: &AlertPacket, map: &mut M) -> Result<(), M::Error> {
+    let Some(data) = &packet.data else { return Ok(()) };
+    map.serialize_entry("packet", &base64(data))?;
+    map.serialize_entry("packet_info", &PacketInfo(packet.link_type))
 }
 
 /// `packet_info`: number and, where it has one, libpcap's name of the link type.

@@ -10,9 +10,10 @@ use crate::manifest::EveType;
 
 use super::bytes::{hex, text};
 use super::format::{EveFormat, line};
-use super::head::{Head, some, write_variables};
+use super::head::{Head, some};
 use super::shadow::Shadow;
 use super::time::Stamp;
+use super::variables::write_variables;
 
 impl EveFormat {
     pub(super) fn app(&self, record: &AppRecord, context: &EventContext, out: &mut Vec<u8>) {
@@ -41,11 +42,12 @@ impl EveFormat {
     }
 
     /// What is known of a record by its flow.
-    fn head_of_flow<'a>(&'a self, flow: &'a AppFlow, ends: FlowEnds) -> Head<'a> {
+    pub(super) fn head_of_flow<'a>(&'a self, flow: &'a AppFlow, ends: FlowEnds) -> Head<'a> {
         Head {
             timestamp: Stamp(0),
             event_type: "",
             flow_id: Some(flow.flow_id),
+            parent_id: flow.parent_id,
             in_iface: self.wire(flow.wire),
             pcap_cnt: None,
             vlan: flow.vlans.ids(),

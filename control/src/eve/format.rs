@@ -15,6 +15,7 @@ use super::records::{Alert, Anomaly, Flow, Record, Tcp};
 use super::shadow::{EvidenceMap, Scaled, Shadow};
 use super::stats::{Stats, performance_object};
 use super::time::Stamp;
+use super::variables::{Metadata, Traffic};
 
 /// Makes JSON lines of events.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +42,7 @@ impl EveFormat {
         match event {
             Event::Flow(flow) => self.flow(flow, context, out),
             Event::Alert(alert) => self.alert(alert, context, out),
+            Event::Tagged(tagged) => self.tagged(tagged, context, out),
             Event::App(record) => self.app(record, context, out),
             Event::File(record) => self.file(record, context, out),
             Event::Finding(finding) => self.finding(finding, context, out),
@@ -84,6 +86,17 @@ impl EveFormat {
         }
         record.community_id = self.options.community_id.then(|| community_id(&ends_of(flow)));
         record.app_proto = flow.app_proto;
+        let application = flow.application.as_deref();
+        if let Some(application) = application {
+            record.parent_id = application.parent_id;
+            let layers = &application.layers;
+            record.app_proto_orig = layers.original.map(|proto| proto.as_str());
+            record.app_proto_expected = layers.expected.map(|proto| proto.as_str());
+            record.app_proto_ts = layers.to_server.map(|proto| proto.as_str());
+            record.app_proto_tc = layers.to_client.map(|proto| proto.as_str());
+            record.traffic = Traffic::of(&application.variables);
+            record.metadata = Metadata::of(&application.variables);
+        }
         record.flow = Some(Flow {
             pkts_toserver: flow.to_server.packets,
             pkts_toclient: flow.to_client.packets,
@@ -95,10 +108,11 @@ impl EveFormat {
             state: flow.state.as_str(),
             reason: flow.reason.as_str(),
             alerted: flow.alerted,
+            exception_policy: application.map_or(&[], |application| &application.exceptions),
+            tx_cnt: application.and_then(|application| application.transactions),
         });
-        record.tcp = flow
-            .tcp
-            .map(|tcp| Tcp::new(tcp.flags_to_server, tcp.flags_to_client, tcp.state.as_str()));
+        let regions = application.and_then(|application| application.max_regions);
+        record.tcp = flow.tcp.as_ref().map(|tcp| Tcp::new(tcp, regions));
         line(&record, out);
     }
 
@@ -183,7 +197,7 @@ impl<P> Record<'_, P> {
 fn type_of(event: &Event) -> Option<EveType> {
     Some(match event {
         Event::Flow(_) => EveType::Flow,
-        Event::Finding(_) | Event::Alert(_) => EveType::Alert,
+        Event::Finding(_) | Event::Alert(_) | Event::Tagged(_) => EveType::Alert,
         Event::App(record) => return EveType::of_event(record.event_type),
         Event::File(_) => EveType::Fileinfo,
         Event::Anomaly(_) => EveType::Anomaly,

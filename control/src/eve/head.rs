@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use serde::ser::SerializeMap;
-use umbra_analyzers::events::{FlowEnds, FlowVariables};
+use umbra_analyzers::events::FlowEnds;
 
 use super::address::{Address, has_ports, ip_version};
-use super::bytes::printable;
 use super::community::community_id;
 use super::protocol::protocol_name;
 use super::time::Stamp;
@@ -15,6 +14,7 @@ pub(super) struct Head<'a> {
     pub(super) timestamp: Stamp,
     pub(super) event_type: &'static str,
     pub(super) flow_id: Option<u64>,
+    pub(super) parent_id: Option<u64>,
     pub(super) in_iface: Option<&'a str>,
     pub(super) pcap_cnt: Option<u64>,
     pub(super) vlan: &'a [u16],
@@ -28,6 +28,7 @@ impl Head<'_> {
     pub(super) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("timestamp", &self.timestamp)?;
         some(map, "flow_id", self.flow_id)?;
+        some(map, "parent_id", self.parent_id)?;
         some(map, "in_iface", self.in_iface)?;
         some(map, "pcap_cnt", self.pcap_cnt)?;
         map.serialize_entry("event_type", self.event_type)?;
@@ -74,62 +75,5 @@ pub(super) fn some<M: SerializeMap, T: Serialize>(
     match value {
         Some(value) => map.serialize_entry(key, &value),
         None => Ok(()),
-    }
-}
-
-/// `metadata`, and `traffic`, which is made of bits whose names begin so.
-pub(super) fn write_variables<M: SerializeMap>(
-    variables: &FlowVariables,
-    map: &mut M,
-) -> Result<(), M::Error> {
-    if variables.is_empty() {
-        return Ok(());
-    }
-    map.serialize_entry("metadata", &Metadata(variables))?;
-    let (ids, labels) = (named(variables, "traffic/id/"), named(variables, "traffic/label/"));
-    if !ids.is_empty() || !labels.is_empty() {
-        map.serialize_entry("traffic", &Traffic { id: ids, label: labels })?;
-    }
-    Ok(())
-}
-
-fn named<'v>(variables: &'v FlowVariables, prefix: &str) -> Vec<&'v str> {
-    variables.flowbits.iter().filter_map(|name| name.strip_prefix(prefix)).collect()
-}
-
-#[derive(Serialize)]
-struct Traffic<'v> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    id: Vec<&'v str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    label: Vec<&'v str>,
-}
-
-struct Metadata<'v>(&'v FlowVariables);
-
-impl Serialize for Metadata<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let FlowVariables { flowbits, flowints, flowvars, pktvars } = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        if !flowbits.is_empty() {
-            let names: Vec<&str> = flowbits.iter().map(|name| &**name).collect();
-            map.serialize_entry("flowbits", &names)?;
-        }
-        if !flowints.is_empty() {
-            let ints: serde_json::Map<String, serde_json::Value> =
-                flowints.iter().map(|int| (int.name.to_string(), int.value.into())).collect();
-            map.serialize_entry("flowints", &ints)?;
-        }
-        for (key, variables) in [("flowvars", flowvars), ("pktvars", pktvars)] {
-            if !variables.is_empty() {
-                // An object for each: names may come again.
-                let list: serde_json::Value = variables
-                    .iter()
-                    .map(|var| serde_json::json!({ (&*var.name): printable(&var.value) }))
-                    .collect();
-                map.serialize_entry(key, &list)?;
-            }
-        }
-        map.end()
     }
 }

@@ -20,6 +20,7 @@ mod shadow;
 mod sink;
 mod stats;
 mod time;
+mod variables;
 mod writer;
 
 pub use channel::{EveCounters, EveOutput, LineSender};

@@ -51,8 +51,10 @@ impl EveOptions {
 /// What has to be asked for in alerts. Nothing is by default, as in Suricata's stock configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlertOptions {
-    /// `payload`: in Base64, and `payload_length`.
+    /// `payload`: in Base64.
     pub payload: bool,
+    /// `payload_length`: how long it is, also where it was cut.
+    pub payload_length: bool,
     /// `payload_printable`: what is printable of it, dots for the rest.
     pub payload_printable: bool,
     /// Bytes of a payload that are written at most.
@@ -69,6 +71,7 @@ impl Default for AlertOptions {
     fn default() -> Self {
         Self {
             payload: false,
+            payload_length: false,
             payload_printable: false,
             payload_bytes: 4096,
             packet: false,
@@ -79,11 +82,15 @@ impl Default for AlertOptions {
 }
 
 impl AlertOptions {
+    /// Whether anything is said of payloads, `stream` included.
+    pub(super) fn wants_payload(&self) -> bool {
+        self.payload || self.payload_printable || self.payload_length
+    }
+
     /// What the analysis has to copy for it.
     pub fn detail(&self) -> AlertDetail {
-        let wants_payload = self.payload || self.payload_printable;
         AlertDetail {
-            payload_bytes: if wants_payload { self.payload_bytes } else { 0 },
+            payload_bytes: if self.wants_payload() { self.payload_bytes } else { 0 },
             packet: self.packet,
             rule_text: self.rule,
         }

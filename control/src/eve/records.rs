@@ -1,10 +1,12 @@
 //! The shape of a record: every top-level key that umbra writes, in the order in which it writes them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use umbra_analyzers::events::{FlowException, PerDirection, TcpRecord, TcpState};
 
 use super::address::Address;
 use super::shadow::Shadow;
 use super::time::Stamp;
+use super::variables::{Metadata, Traffic};
 
 /// One line. Each kind of event fills in its part.
 #[derive(Serialize)]
@@ -12,6 +14,8 @@ pub(super) struct Record<'a, P> {
     pub(super) timestamp: Stamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) flow_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parent_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) in_iface: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,13 +50,25 @@ pub(super) struct Record<'a, P> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) app_proto: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) app_proto_orig: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) app_proto_expected: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) app_proto_ts: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) app_proto_tc: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) direction: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) alert: Option<Alert<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) anomaly: Option<Anomaly>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) flow: Option<Flow>,
+    pub(super) flow: Option<Flow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) traffic: Option<Traffic<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metadata: Option<Metadata<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tcp: Option<Tcp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +82,7 @@ impl<'a, P> Record<'a, P> {
         Self {
             timestamp,
             flow_id: None,
+            parent_id: None,
             in_iface: None,
             pcap_cnt: None,
             event_type,
@@ -83,10 +100,16 @@ impl<'a, P> Record<'a, P> {
             response_icmp_code: None,
             community_id: None,
             app_proto: None,
+            app_proto_orig: None,
+            app_proto_expected: None,
+            app_proto_ts: None,
+            app_proto_tc: None,
             direction: None,
             alert: None,
             anomaly: None,
             flow: None,
+            traffic: None,
+            metadata: None,
             tcp: None,
             stats: None,
             shadow,
@@ -96,7 +119,7 @@ impl<'a, P> Record<'a, P> {
 
 /// The `flow` object of a flow event.
 #[derive(Serialize)]
-pub(super) struct Flow {
+pub(super) struct Flow<'a> {
     pub(super) pkts_toserver: u64,
     pub(super) pkts_toclient: u64,
     pub(super) bytes_toserver: u64,
@@ -107,6 +130,20 @@ pub(super) struct Flow {
     pub(super) state: &'static str,
     pub(super) reason: &'static str,
     pub(super) alerted: bool,
+    #[serde(skip_serializing_if = "<[FlowException]>::is_empty", serialize_with = "policies")]
+    pub(super) exception_policy: &'a [FlowException],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tx_cnt: Option<u64>,
+}
+
+/// What was met, and that umbra goes on.
+fn policies<S: Serializer>(met: &[FlowException], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Policy {
+        target: &'static str,
+        policy: &'static str,
+    }
+    serializer.collect_seq(met.iter().map(|met| Policy { target: met.as_str(), policy: "ignore" }))
 }
 
 /// The `tcp` object of a flow event: flags as hexadecimal, and by name those that were set.
@@ -131,12 +168,19 @@ pub(super) struct Tcp {
     ecn: bool,
     #[serde(skip_serializing_if = "is_false")]
     cwr: bool,
-    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts_max_regions: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tc_max_regions: Option<u32>,
 }
 
 impl Tcp {
-    /// Flag bits in the header's order: FIN is bit 0, CWR bit 7.
-    pub(super) fn new(to_server: u8, to_client: u8, state: &'static str) -> Self {
+    /// Flag bits in the header's order: FIN is bit 0, CWR bit 7. No state is written where nothing is known
+    /// of one.
+    pub(super) fn new(tcp: &TcpRecord, regions: Option<PerDirection<u32>>) -> Self {
+        let (to_server, to_client) = (tcp.flags_to_server, tcp.flags_to_client);
         let all = to_server | to_client;
         let set = |bit: u32| all & (1 << bit) != 0;
         Self {
@@ -151,7 +195,9 @@ impl Tcp {
             urg: set(5),
             ecn: set(6),
             cwr: set(7),
-            state,
+            state: (tcp.state != TcpState::None).then(|| tcp.state.as_str()),
+            ts_max_regions: regions.map(|regions| regions.to_server),
+            tc_max_regions: regions.map(|regions| regions.to_client),
         }
     }
 }

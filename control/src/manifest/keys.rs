@@ -429,6 +429,12 @@ pub const OUTPUTS: Section = section(
             "The same with dots for what is not printable (payload_printable).",
         ),
         key(
+            "eve_alert_payload_length",
+            Kind::Bool,
+            Default::Bool(false),
+            "Alerts of rules say how long that is (payload_length).",
+        ),
+        key(
             "eve_alert_payload_bytes",
             Kind::Int(int(1, 1 << 20)),
             Default::Int(4096),

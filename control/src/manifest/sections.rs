@@ -87,6 +87,7 @@ pub(super) fn outputs(found: Option<&Found>, folder: &Path) -> Outputs {
         settings.texts("eve_types").into_iter().filter_map(EveType::from_word).collect();
     let eve_alert = AlertOptions {
         payload: settings.bool("eve_alert_payload"),
+        payload_length: settings.bool("eve_alert_payload_length"),
         payload_printable: settings.bool("eve_alert_payload_printable"),
         payload_bytes: settings.int("eve_alert_payload_bytes"),
         packet: settings.bool("eve_alert_packet"),

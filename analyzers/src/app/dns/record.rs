@@ -52,13 +52,16 @@ pub(super) fn record(transaction: &DnsTransaction) -> Map<String, Value> {
     if !message.authorities.is_empty() {
         set("authorities", entries(&message.authorities));
     }
-    if !message.additionals.is_empty() {
-        set("additionals", entries(&message.additionals));
+    // EDNS without options is not told.
+    let told =
+        |record: &&Record| !matches!(&record.data, Rdata::Options(options) if options.is_empty());
+    if message.additionals.iter().any(|record| told(&record)) {
+        set("additionals", entries(message.additionals.iter().filter(told)));
     }
     object
 }
 
-fn entries(records: &[Record]) -> Value {
+fn entries<'r>(records: impl IntoIterator<Item = &'r Record>) -> Value {
     let mut entries = Vec::new();
     for record in records {
         let mut entry = named("rrname", &record.name);

@@ -12,6 +12,7 @@
 //! A response whose server announced to close stays open until then, since browsers take what follows its
 //! end for a part of it.
 
+mod bestfit;
 mod bytes;
 mod coding;
 mod config;
@@ -19,6 +20,7 @@ mod headers;
 mod line;
 mod lines;
 mod multipart;
+mod range;
 mod record;
 mod request;
 mod response;

@@ -255,10 +255,6 @@ impl HttpParser {
             self.tunnel();
             return;
         }
-        let range = transaction.response.headers.get(b"content-range");
-        if status == 206 && range.is_some_and(|range| !super::record::is_range(range)) {
-            transaction.event("http.range_invalid");
-        }
         let (state, left) = response_framing(transaction);
         decoding(transaction, &config);
         transaction.response.reach(HEADERS);

@@ -8,6 +8,7 @@ use super::config::HttpConfig;
 use super::headers::Headers;
 use super::line::Version;
 use super::multipart::Multipart;
+use super::range::ContentRange;
 use super::uri::Uri;
 
 /// The URI of a request that was not seen.
@@ -153,12 +154,22 @@ impl HttpTransaction {
     fn file_name(&mut self, heading: Heading) -> Vec<u8> {
         let disposition = self.message(heading).headers.get(b"content-disposition");
         let named = disposition.and_then(|value| super::bytes::parameter(value, b"filename"));
-        let mut name = named.unwrap_or(self.uri.path()).to_vec();
+        let mut name =
+            named.map_or_else(|| super::bestfit::narrow(self.uri.path()), <[u8]>::to_vec);
         if name.len() > FILE_NAME_LIMIT {
             name.truncate(FILE_NAME_LIMIT);
             self.event("http.file_name_too_long");
         }
         name
+    }
+
+    /// What part of the whole the response's body is, where it says so.
+    fn file_range(&mut self) -> Option<(u64, u64)> {
+        let range = ContentRange::of(self.response.headers.get(b"content-range")?);
+        if !range.as_ref().is_some_and(ContentRange::is_possible) {
+            self.event("http.range_invalid");
+        }
+        range?.part()
     }
 
     /// The next bytes of the request's body, out of their chunks.
@@ -247,7 +258,8 @@ impl HttpTransaction {
             Kept::File(index) => index,
             _ => {
                 let name = self.file_name(Heading::ToClient);
-                self.files.push(File::open(name, false));
+                let range = self.file_range();
+                self.files.push(File { range, ..File::open(name, false) });
                 self.response_kept = Kept::File(self.files.len() - 1);
                 self.files.len() - 1
             }
@@ -318,7 +330,8 @@ impl HttpTransaction {
         if let Kept::File(index) = kept
             && let Some(file) = self.files.get_mut(index)
         {
-            if whole { file.close() } else { file.truncate() }
+            // A response ends with its connection, whatever it said before.
+            if whole || heading == Heading::ToClient { file.close() } else { file.truncate() }
         }
     }
 

@@ -14,87 +14,78 @@ fn sextet(byte: u8) -> Option<u8> {
     })
 }
 
-/// Adds what `encoded` stands for to `out`.
+/// Adds what `encoded` stands for to `out`; nothing where it is wrong.
+///
+/// Groups with padding may be followed by others. What is behind the padding of a group is lost.
 pub(super) fn decode(encoded: &[u8], mode: Base64Mode, out: &mut Vec<u8>) {
-    match mode {
-        Base64Mode::Rfc2045 => rfc2045(encoded, out),
-        Base64Mode::Rfc4648 => rfc4648(encoded, out),
-        Base64Mode::Strict => strict(encoded, out),
-    }
-}
-
-/// Letters that have not made three bytes yet.
-#[derive(Default)]
-struct Group {
-    bits: u32,
-    letters: u32,
-}
-
-impl Group {
-    fn push(&mut self, sextet: u8, out: &mut Vec<u8>) {
-        self.bits = self.bits << 6 | u32::from(sextet);
-        self.letters += 1;
-        if self.letters == 4 {
-            let [_, bytes @ ..] = self.bits.to_be_bytes();
-            out.extend_from_slice(&bytes);
-            *self = Self::default();
-        }
-    }
-
-    /// What is left makes a byte less than it has letters.
-    fn finish(self, out: &mut Vec<u8>) {
-        let bytes = (self.bits << (6 * (4 - self.letters))).to_be_bytes();
-        let len = self.letters.saturating_sub(1) as usize;
-        out.extend(bytes.iter().skip(1).take(len));
-    }
-}
-
-/// Whatever is not of the alphabet is skipped, up to the padding.
-pub(super) fn rfc2045(encoded: &[u8], out: &mut Vec<u8>) {
-    let mut group = Group::default();
-    for byte in encoded {
-        match sextet(*byte) {
-            Some(sextet) => group.push(sextet, out),
-            None if *byte == b'=' => break,
-            None => {}
-        }
-    }
-    group.finish(out);
-}
-
-/// Ends at the first byte that is not of the alphabet.
-fn rfc4648(encoded: &[u8], out: &mut Vec<u8>) {
-    let mut group = Group::default();
-    for sextet in encoded.iter().map_while(|byte| sextet(*byte)) {
-        group.push(sextet, out);
-    }
-    group.finish(out);
-}
-
-/// All or nothing: whole groups of the alphabet with their padding.
-fn strict(encoded: &[u8], out: &mut Vec<u8>) {
-    let (letters, padding) = match encoded {
-        [letters @ .., b'=', b'='] => (letters, 2),
-        [letters @ .., b'='] => (letters, 1),
-        letters => (letters, 0),
-    };
     let start = out.len();
-    let mut group = Group::default();
-    for byte in letters {
-        let Some(sextet) = sextet(*byte) else {
-            out.truncate(start);
-            return;
-        };
-        group.push(sextet, out);
-    }
-    let unused = match padding {
-        2 => 0xf,
-        1 => 0x3,
-        _ => 0,
+    let right = match mode {
+        Base64Mode::Rfc4648 => ends_at_others(encoded, out),
+        Base64Mode::Rfc2045 => skips_others(encoded, out),
+        Base64Mode::Strict => strict(encoded, out),
     };
-    if (group.letters + padding) % 4 != 0 || group.bits & unused != 0 {
+    if right.is_none() {
         out.truncate(start);
-        return;
     }
-    group.finish(out);
+}
+
+const PADDING: u8 = b'=';
+
+fn is_letter(byte: u8) -> bool {
+    byte == PADDING || sextet(byte).is_some()
+}
+
+/// Up to four letters, of which two must come before the padding.
+fn group(letters: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let sextets = letters.iter().map_while(|letter| sextet(*letter));
+    let (bits, count) =
+        sextets.fold((0u32, 0), |(bits, count), sextet| (bits << 6 | u32::from(sextet), count + 1));
+    let bytes = (bits << (6 * 4u32.checked_sub(count)?)).to_be_bytes();
+    let len = usize::try_from(count.checked_sub(1).filter(|len| *len > 0)?).ok()?;
+    out.extend(bytes.iter().skip(1).take(len));
+    Some(())
+}
+
+/// Up to the first byte that is not of the alphabet. The last group may be short.
+fn ends_at_others(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let end = encoded.iter().position(|byte| !is_letter(*byte)).unwrap_or(encoded.len());
+    encoded.get(..end)?.chunks(4).try_for_each(|letters| group(letters, out))
+}
+
+/// Whatever is not of the alphabet is skipped. A last group that is short is left out.
+fn skips_others(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (mut letters, mut count) = ([0; 4], 0);
+    for byte in encoded.iter().filter(|byte| is_letter(**byte)) {
+        *letters.get_mut(count)? = *byte;
+        count += 1;
+        if count == letters.len() {
+            group(&letters, out)?;
+            count = 0;
+        }
+    }
+    Some(())
+}
+
+/// All of it, with its padding, and no bits that are not used.
+fn strict(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let groups = encoded.chunks_exact(4);
+    if !groups.remainder().is_empty() {
+        return None;
+    }
+    let last = groups.len().saturating_sub(1);
+    for (at, letters) in groups.enumerate() {
+        let count = letters.iter().take_while(|letter| sextet(**letter).is_some()).count();
+        let padded = letters.iter().skip(count).all(|letter| *letter == PADDING);
+        let unused = match (letters, count) {
+            (_, 4) => 0,
+            (&[_, _, third, _], 3) if at == last => sextet(third)? & 0x3,
+            (&[_, second, ..], 2) if at == last => sextet(second)? & 0xf,
+            _ => return None,
+        };
+        if !padded || unused != 0 {
+            return None;
+        }
+        group(letters, out)?;
+    }
+    Some(())
 }

@@ -2,21 +2,26 @@
 
 use super::content::Literal;
 use super::dataset::Datasets;
+use super::fast::fast_literal;
 use super::pcre::Expression;
 use super::program::{Op, Program};
-use super::transform;
-use crate::ids::rule::ast::{Compare, Content, Inspection, JumpFrom, Match, Pcre, Rule, Source};
+use super::{slots, transform};
+use crate::ids::rule::ast::{
+    Compare, Content, Inspection, IsDataAt, JumpFrom, Match, Rule, Source, Value,
+};
 
 pub(super) fn compile(
     rule: &Rule,
     inspection: &Inspection,
     datasets: &mut Datasets,
 ) -> Result<Program, String> {
-    let anchors = anchors(&inspection.matches);
-    let ops = inspection.matches.iter().zip(&anchors).map(|(found, again)| {
+    let matches = arranged(rule, inspection);
+    let anchors = anchors(&matches);
+    let floors = floors(&matches);
+    let ops = matches.iter().zip(anchors).zip(floors).map(|((found, again), floor)| {
         Ok(match found {
-            Match::Content(content) => Op::Content(Literal::new(content, *again)),
-            Match::Pcre(pcre) => Op::Pcre(Expression::compile(pcre, *again == Again::Any)?),
+            Match::Content(content) => Op::Content(Literal::new(content, again, floor)),
+            Match::Pcre(pcre) => Op::Pcre(Expression::compile(pcre, again)?),
             Match::ByteTest(test) => Op::ByteTest(*test),
             Match::ByteJump(jump) => Op::ByteJump(*jump),
             Match::ByteExtract(extract) => Op::ByteExtract(*extract),
@@ -38,48 +43,114 @@ pub(super) fn compile(
         .collect::<Result<Box<[_]>, String>>()?;
     let whole = base64.iter().any(|program| program.needs_whole)
         || inspection.transforms.iter().any(transform::needs_whole)
-        || inspection.matches.iter().any(needs_whole);
+        || matches.iter().any(needs_whole);
     Ok(Program {
         ops,
         base64,
         of_base64: inspection.source == Source::Base64Data,
-        wants_absence: inspection.matches.iter().any(|found| matches!(found, Match::Absent(_))),
+        wants_absence: matches.iter().any(|found| matches!(found, Match::Absent(_))),
         needs_whole: whole,
     })
 }
 
-/// Whether a match that was found is looked for again when a later one fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
-    /// Nothing is relative to it: what fails later fails for good.
-    Never,
-    /// What is relative to it may be anywhere behind, so the first place is as good as all.
-    Distance,
-    Any,
+/// The matches as Suricata sees them: variables in their places, `isdataat:!1,relative` behind a content as its
+/// `endswith`, and nothing behind `base64_decode`, with which a list is over, but for the content that the prefilter
+/// has found before anything else is looked at.
+fn arranged(rule: &Rule, inspection: &Inspection) -> Vec<Match> {
+    let places = slots::of(rule);
+    let mut matches: Vec<Match> = Vec::with_capacity(inspection.matches.len());
+    for found in &inspection.matches {
+        match (matches.last_mut(), found) {
+            (
+                Some(Match::Content(content)),
+                Match::IsDataAt(IsDataAt {
+                    at: Value::Constant(1),
+                    relative: true,
+                    negated: true,
+                    ..
+                }),
+            ) => content.endswith = true,
+            _ => matches.push(slots::placed(found, &places)),
+        }
+        if matches!(found, Match::Base64Decode(_)) {
+            break;
+        }
+    }
+    let first = fast_literal(inspection).map(|(literal, _)| literal);
+    if let Some(Match::Base64Decode(_)) = matches.last()
+        && let Some(literal) = first.filter(|literal| literal.match_index >= matches.len())
+        && let Some(Match::Content(content)) = inspection.matches.get(literal.match_index)
+    {
+        let anywhere = Content {
+            offset: None,
+            depth: None,
+            distance: None,
+            within: None,
+            endswith: false,
+            ..content.clone()
+        };
+        matches.insert(0, Match::Content(anywhere));
+    }
+    matches
 }
 
-/// Of each match whether a later one depends on where it was found: the last content or expression before one that is
-/// relative.
-fn anchors(matches: &[Match]) -> Vec<Again> {
-    let mut anchors = vec![Again::Never; matches.len()];
-    let mut last = None;
-    for (at, found) in matches.iter().enumerate() {
-        let wanted = match found {
-            Match::Content(Content { within: Some(_), .. }) => Again::Any,
-            Match::Content(Content { distance: Some(_), .. }) => Again::Distance,
-            Match::Pcre(Pcre { relative: true, .. }) => Again::Any,
-            Match::ByteTest(test) if test.at.relative => Again::Any,
-            Match::ByteJump(jump) if jump.at.relative => Again::Any,
-            Match::ByteExtract(extract) if extract.at.relative => Again::Any,
-            Match::ByteMath(math) if math.at.relative => Again::Any,
-            Match::IsDataAt(at) if at.relative => Again::Any,
-            _ => Again::Never,
+/// Of each match how far behind the buffer's beginning it must stand whatever is before it. Suricata works this out from
+/// the contents before it, and takes a negated content that is bound to nothing for one that is there.
+fn floors(matches: &[Match]) -> Vec<u16> {
+    // Where such a content would end if it were there.
+    let mut end = None;
+    let floor = |found: &Match| {
+        let content = match found {
+            Match::Content(content) => content,
+            Match::Pcre(pcre) if pcre.relative => return 0,
+            _ => {
+                end = None;
+                return 0;
+            }
         };
-        let anchor = last.and_then(|last: usize| anchors.get_mut(last));
-        if let (Some(anchor), true) = (anchor, wanted != Again::Never) {
-            *anchor = if *anchor == Again::Any { Again::Any } else { wanted };
+        let bound = content.is_relative() || content.offset.is_some() || content.depth.is_some();
+        let len = i32::try_from(content.bytes.len()).ok();
+        let before = std::mem::replace(&mut end, len.filter(|_| content.negated && !bound));
+        let distance = match content.distance {
+            Some(Value::Constant(distance)) => distance,
+            // Suricata reckons with the variable's number instead of its value.
+            Some(Value::Variable(id)) => id.0.into(),
+            None => return 0,
+        };
+        match before {
+            Some(before) if !content.negated => {
+                u16::try_from(before.saturating_add(distance).max(0)).unwrap_or(0)
+            }
+            _ => 0,
         }
-        if matches!(found, Match::Content(_) | Match::Pcre(_)) {
+    };
+    matches.iter().map(floor).collect()
+}
+
+/// Of each match whether a later one depends on where it was found, so that it is looked for further on where that fails.
+///
+/// For contents and expressions that are relative it is the last content or expression before. Numbers and `isdataat` depend
+/// on it only where no other of their kind is in between.
+fn anchors(matches: &[Match]) -> Vec<bool> {
+    let mut anchors = vec![false; matches.len()];
+    let (mut last, mut between) = (None, false);
+    for (at, found) in matches.iter().enumerate() {
+        let relative = match found {
+            Match::Content(content) => content.is_relative(),
+            Match::Pcre(pcre) => pcre.relative,
+            Match::ByteTest(test) => test.at.relative && !between,
+            Match::ByteJump(jump) => jump.at.relative && !between,
+            Match::ByteExtract(extract) => extract.at.relative && !between,
+            Match::ByteMath(math) => math.at.relative && !between,
+            Match::IsDataAt(at) => at.relative && !between,
+            // Not for base64_decode, either.
+            _ => continue,
+        };
+        if let Some(anchor) = last.and_then(|last: usize| anchors.get_mut(last)) {
+            *anchor |= relative;
+        }
+        between = !matches!(found, Match::Content(_) | Match::Pcre(_));
+        if !between {
             last = Some(at);
         }
     }

@@ -1,6 +1,5 @@
 //! Contents: where they may stand, and where they do.
 
-use super::compile::Again;
 use super::context::MatchContext;
 use crate::ids::rule::ast::{Content, Value};
 use crate::ids::search::Needle;
@@ -12,7 +11,7 @@ pub(super) struct Literal {
     pub(super) negated: bool,
     endswith: bool,
     /// Whether it is looked for further on when what follows fails.
-    pub(super) again: Again,
+    pub(super) again: bool,
     place: Place,
 }
 
@@ -29,6 +28,8 @@ enum Place {
     Relative {
         distance: Value<i32>,
         within: Option<Value<i32>>,
+        /// At least so far behind the buffer's beginning.
+        floor: u16,
     },
 }
 
@@ -36,11 +37,12 @@ enum Place {
 pub(super) type Window = std::ops::Range<usize>;
 
 impl Literal {
-    pub(super) fn new(content: &Content, again: Again) -> Self {
+    pub(super) fn new(content: &Content, again: bool, floor: u16) -> Self {
         let place = if content.is_relative() {
             Place::Relative {
                 distance: content.distance.unwrap_or(Value::Constant(0)),
                 within: content.within,
+                floor,
             }
         } else if content.offset.is_some() || content.depth.is_some() {
             Place::Absolute {
@@ -84,17 +86,16 @@ impl Literal {
                 let end = depth.map_or(whole, |depth| origin + start + context.value(depth));
                 (origin + start, end)
             }
-            Place::Relative { distance, within } => {
+            Place::Relative { distance, within, floor } => {
                 let distance = match distance {
                     Value::Constant(distance) => i64::from(distance),
                     // 32 bits of it, with their sign.
                     Value::Variable(id) => i64::from(context.variable(id) as i32),
                 };
-                let end = match within {
-                    None => whole,
-                    Some(within) => position + distance + context.value(within),
-                };
-                (position + distance, end)
+                let end = within.map(|within| position + distance + context.value(within));
+                // An end before the view's beginning wraps round in Suricata, and is none then.
+                let start = (position + distance).max(origin + i64::from(floor));
+                (start, end.filter(|end| *end >= 0).unwrap_or(whole))
             }
         };
         let (from, to) = (from.max(0), to.min(whole));
@@ -102,7 +103,7 @@ impl Literal {
         (window.start <= window.end && window.end > 0).then_some(window)
     }
 
-    /// Where it stands first in the window.
+    /// Where it stands first in the window; of `endswith`, at the end.
     pub(super) fn find(&self, bytes: &[u8], window: Window) -> Option<usize> {
         let start = window.start;
         if self.endswith {
@@ -111,5 +112,20 @@ impl Literal {
             return (stands && self.needle.stands_at(bytes, last)).then_some(last);
         }
         self.needle.find(bytes.get(window)?).map(|at| start + at)
+    }
+
+    /// Whether a negated content is not in the window.
+    ///
+    /// With `endswith` Suricata looks at the first place only, and counts the window's offset twice when it asks
+    /// whether that is at the end.
+    pub(super) fn is_not_in(&self, bytes: &[u8], window: Window) -> bool {
+        let (start, end) = (window.start, window.end);
+        let found = bytes.get(window).and_then(|window| self.needle.find(window));
+        match found {
+            Some(at) if self.endswith => {
+                end < bytes.len() || start + start + at + self.len() != bytes.len()
+            }
+            found => found.is_none(),
+        }
     }
 }

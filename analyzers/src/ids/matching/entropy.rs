@@ -7,7 +7,10 @@ pub(super) fn holds(entropy: &Entropy, bytes: &[u8]) -> bool {
     let Some(part) = bytes.get(from..) else { return false };
     let part = match usize::try_from(entropy.bytes) {
         Ok(0) | Err(_) => part,
-        Ok(len) => part.get(..len).unwrap_or(part),
+        Ok(len) => match part.get(..len) {
+            Some(part) => part,
+            None => return false,
+        },
     };
     let found = of(part);
     let same = |n: f64| (found - n).abs() < f64::EPSILON;

@@ -17,11 +17,14 @@ mod number;
 mod pcre;
 mod program;
 mod run;
+mod slots;
 mod transform;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use context::Captured;
 pub(crate) use context::{MatchContext, View};
 pub(crate) use dataset::Datasets;
 pub(crate) use fast::{FastLiteral, fast_literal, strength};

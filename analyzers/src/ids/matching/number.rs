@@ -32,9 +32,6 @@ const MAX_TEXT: usize = 23;
 fn read(at: &NumberAt, place: Place<'_>, context: &MatchContext) -> Option<Number> {
     let start = context.value(at.offset) + if at.relative { place.position } else { place.origin };
     let rest = place.bytes.get(usize::try_from(start).ok()?..)?;
-    if at.relative && rest.is_empty() {
-        return None;
-    }
     let len = usize::try_from(context.value(at.bytes)).ok()?;
     let (value, used) = match at.encoding {
         Encoding::Binary(endian) => {
@@ -140,7 +137,10 @@ pub(super) fn test(test: &ByteTest, place: Place<'_>, context: &MatchContext) ->
     holds != test.negated
 }
 
-/// Where the jump leads, which is within the buffer.
+/// Farther back than any buffer is from the lowest address, where Suricata's pointer would wrap round.
+const FAR_BACK: i64 = -(1 << 46);
+
+/// Where the jump leads: within the buffer, or to its end. One that leads before its beginning ends there.
 pub(super) fn jump(jump: &ByteJump, place: Place<'_>, context: &MatchContext) -> Option<i64> {
     let number = read(&jump.at, place, context)?;
     if number.empty {
@@ -158,7 +158,10 @@ pub(super) fn jump(jump: &ByteJump, place: Place<'_>, context: &MatchContext) ->
     };
     #[expect(clippy::cast_possible_wrap, reason = "64 bits that wrap, as pointers would")]
     let to = from.wrapping_add(value as i64).wrapping_add(context.value(jump.post_offset));
-    (0..len).contains(&to).then_some(to)
+    match to {
+        FAR_BACK..0 => Some(0),
+        to => (0..=len).contains(&to).then_some(to),
+    }
 }
 
 /// The position behind the number. Sets the variable.
@@ -168,6 +171,9 @@ pub(super) fn extract(
     context: &mut MatchContext,
 ) -> Option<i64> {
     let number = read(&extract.at, place, context)?;
+    if number.empty {
+        return None;
+    }
     let mut value = number.value.wrapping_mul(extract.multiplier.into());
     if let Some(align) = extract.align.filter(|align| *align > 0) {
         value = aligned(value, align.into());

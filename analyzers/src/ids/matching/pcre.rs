@@ -75,7 +75,13 @@ pub(super) struct FirstGroup(Regex);
 
 impl FirstGroup {
     pub(super) fn compile(pattern: &str) -> Result<Self, String> {
-        compile(pattern, PcreFlags::default()).map(Self)
+        let regex = compile(pattern, PcreFlags::default())?;
+        match regex.captures_len().saturating_sub(1) {
+            1 => Ok(Self(regex)),
+            groups => {
+                Err(format!("pcrexform: the expression must have one group, it has {groups}"))
+            }
+        }
     }
 
     pub(super) fn find(&self, subject: &[u8]) -> Option<std::ops::Range<usize>> {
@@ -93,13 +99,23 @@ fn compile(pattern: &str, flags: PcreFlags) -> Result<Regex, String> {
         .multi_line(flags.multi_line)
         .extended(flags.extended)
         .jit_if_available(true);
-    builder.build(&written(pattern, flags)).map_err(|error| format!("pcre: {error}"))
+    let (text, before) = written(pattern, flags);
+    builder.build(&text).map_err(|error| {
+        let told = error.to_string();
+        match error.offset() {
+            None => format!("pcre: {told}"),
+            Some(offset) => {
+                let what = told.split_once(&format!("{offset}: ")).map_or(&*told, |(_, what)| what);
+                format!("pcre: {what}, at offset {}", offset.saturating_sub(before))
+            }
+        }
+    })
 }
 
-/// The pattern with what stands for options.
-fn written(pattern: &str, flags: PcreFlags) -> String {
+/// The pattern with what stands for options, and how much farther back it is than it was.
+fn written(pattern: &str, flags: PcreFlags) -> (String, usize) {
     let (verbs, pattern) = split_verbs(pattern);
-    let mut text = String::with_capacity(pattern.len() + 64);
+    let mut text = String::with_capacity(verbs.len() + pattern.len() + 64);
     text.push_str(verbs);
     if !flags.no_limit {
         let _ = write!(text, "(*LIMIT_MATCH={MATCH_LIMIT})(*LIMIT_DEPTH={DEPTH_LIMIT})");
@@ -110,6 +126,7 @@ fn written(pattern: &str, flags: PcreFlags) -> String {
     if flags.anchored {
         text.push_str("\\G(?:");
     }
+    let before = text.len() - verbs.len();
     if flags.dollar_end_only && !flags.multi_line {
         end_only(pattern, flags.extended, &mut text);
     } else {
@@ -119,7 +136,7 @@ fn written(pattern: &str, flags: PcreFlags) -> String {
         // Behind a comment that the pattern may end with.
         text.push_str(if flags.extended { "\n)" } else { ")" });
     }
-    text
+    (text, before)
 }
 
 /// `(*UTF)` and the like can only stand at the very beginning.
@@ -214,6 +231,15 @@ mod tests {
         assert_eq!(found("a$", none, b"a\n", 0), Some((0, 1)));
         assert_eq!(found("a$", flags(|f| f.dollar_end_only = true), b"a\n", 0), None);
         assert_eq!(found("a$", flags(|f| f.dollar_end_only = true), b"a", 0), Some((0, 1)));
+    }
+
+    #[test]
+    fn what_does_not_compile_is_told_with_its_place() {
+        let wrong = compile("ab(c", PcreFlags { anchored: true, ..PcreFlags::default() });
+        assert_eq!(wrong.unwrap_err(), "pcre: missing closing parenthesis, at offset 5");
+        let wrong = compile("a**b", PcreFlags::default()).unwrap_err();
+        assert!(wrong.ends_with("at offset 2"), "{wrong}");
+        assert!(FirstGroup::compile("a(b)(c)").unwrap_err().contains("one group, it has 2"));
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! A program over a buffer: match after match, and back where a later one fails.
 
-use super::compile::Again;
 use super::content::Literal;
 use super::context::{MatchContext, View};
 use super::number::{self, Place};
 use super::pcre::Expression;
 use super::program::{Op, Program};
 use super::{base64, entropy};
-use crate::ids::rule::ast::{Base64Decode, Compare, IsDataAt};
+use crate::ids::rule::ast::{Base64Decode, Base64Mode, Compare, IsDataAt};
 
 /// Tries after which an inspection has failed: Suricata's `inspection-recursion-limit`.
 pub(super) const MAX_STEPS: u32 = 3000;
@@ -70,7 +69,7 @@ impl<'a> Run<'a> {
             }
             let holds = match op {
                 Op::Content(content) if content.negated => self.is_not(content),
-                Op::Content(content) if content.again == Again::Any => {
+                Op::Content(content) if content.again => {
                     break self.everywhere(content, at + 1);
                 }
                 Op::Content(content) => match self.first(content) {
@@ -98,7 +97,10 @@ impl<'a> Run<'a> {
                     self.go(to)
                 }
                 Op::IsDataAt(data_at) => self.is_data_at(data_at),
-                Op::Base64Decode(decode) => self.base64(decode),
+                Op::Base64Decode(decode) => {
+                    // Nothing is looked at behind it.
+                    break if self.base64(decode) { Outcome::Holds } else { Outcome::Fails };
+                }
                 // Of the whole buffer, so nothing can mend it.
                 Op::Size(size) if !self.size(size) => break Outcome::GivesUp,
                 Op::Entropy(entropy) if !entropy::holds(entropy, self.bytes) => {
@@ -131,7 +133,7 @@ impl<'a> Run<'a> {
     /// A negated content. Where there is no place for it, it is not there.
     fn is_not(&self, content: &Literal) -> bool {
         let window = self.window(content);
-        window.is_none_or(|window| content.find(self.bytes, window).is_none())
+        window.is_none_or(|window| content.is_not_in(self.bytes, window))
     }
 
     /// The first place of a content that is not looked for again.
@@ -226,9 +228,10 @@ impl<'a> Run<'a> {
         }
         let mut decoded = self.context.take_base64();
         decoded.clear();
-        base64::rfc2045(encoded, &mut decoded);
+        base64::decode(encoded, Base64Mode::Rfc4648, &mut decoded);
         let view = View { bytes: &decoded, complete: true, offset: 0 };
-        let mut holds = !decoded.is_empty();
+        // Without anything to look for in it Suricata does not take it for a match.
+        let mut holds = !decoded.is_empty() && !self.program.base64.is_empty();
         for program in &self.program.base64 {
             if !holds {
                 break;

@@ -1,6 +1,6 @@
 //! Content-Transfer-Encoding (RFC 2045, 6): base64 and quoted-printable, line by line.
 
-/// Bytes of a group of base64.
+/// Characters of a group of base64.
 const GROUP_LEN: usize = 4;
 
 /// How a body is encoded.
@@ -27,7 +27,7 @@ impl Coding {
     }
 }
 
-/// Undoes base64 across lines; what is not of its alphabet is left out.
+/// Undoes base64 across lines; what is not of its alphabet is passed over.
 #[derive(Debug, Default)]
 pub(super) struct Base64 {
     group: [u8; GROUP_LEN],
@@ -35,34 +35,36 @@ pub(super) struct Base64 {
 }
 
 impl Base64 {
-    /// The next bytes. False if there was something that does not belong there.
+    /// The next bytes. False if there was a group without contents.
     pub(super) fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
         let mut valid = true;
-        for &byte in bytes {
-            match sextet(byte) {
-                Some(value) => {
-                    if let Some(place) = self.group.get_mut(self.len) {
-                        *place = value;
-                    }
-                    self.len += 1;
-                    if self.len == GROUP_LEN {
-                        self.flush(out);
-                    }
-                }
-                None if byte == b'=' => self.flush(out),
-                None => valid &= matches!(byte, b' ' | b'\t' | b'\r' | b'\n'),
+        for &byte in bytes.iter().filter(|&&byte| byte == b'=' || sextet(byte).is_some()) {
+            if let Some(place) = self.group.get_mut(self.len) {
+                *place = byte;
+            }
+            self.len += 1;
+            if self.len == GROUP_LEN {
+                valid &= self.flush(out);
             }
         }
         valid
     }
 
-    /// What a group that is not full holds.
-    pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
-        let [a, b, c, d] = self.group;
+    /// What a group holds, full or not. False if it holds nothing although it is full.
+    pub(super) fn flush(&mut self, out: &mut Vec<u8>) -> bool {
+        let chars = self.group.get(..self.len).unwrap_or(&self.group);
+        let mut values = [0; GROUP_LEN];
+        let mut count = 0;
+        for (place, value) in values.iter_mut().zip(chars.iter().map_while(|&c| sextet(c))) {
+            *place = value;
+            count += 1;
+        }
+        let [a, b, c, d] = values;
         let bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
-        let whole = self.len.saturating_sub(1);
-        out.extend_from_slice(bytes.get(..whole).unwrap_or_default());
+        out.extend_from_slice(bytes.get(..usize::max(count, 1) - 1).unwrap_or_default());
+        let valid = count > 1 || self.len < GROUP_LEN;
         *self = Self::default();
+        valid
     }
 }
 
@@ -78,7 +80,8 @@ fn sextet(byte: u8) -> Option<u8> {
 }
 
 /// Undoes quoted-printable of a line without its end. Whether the line goes on in the next one, and
-/// whether all that was escaped was escaped well.
+/// whether all that was escaped was escaped well. What was not is left out; digits in lower case are not
+/// well but understood, for mail readers do.
 pub(super) fn quoted_printable(line: &[u8], out: &mut Vec<u8>) -> (bool, bool) {
     let mut valid = true;
     let mut rest = line;
@@ -88,18 +91,15 @@ pub(super) fn quoted_printable(line: &[u8], out: &mut Vec<u8>) -> (bool, bool) {
             out.push(*byte);
             continue;
         }
-        match behind {
+        let digits = match behind {
             [] => return (true, valid),
-            [high, low, behind @ ..]
-                if let (Some(high), Some(low)) = (nibble(*high), nibble(*low)) =>
-            {
-                out.push(high << 4 | low);
-                rest = behind;
-            }
-            _ => {
-                valid = false;
-                out.push(b'=');
-            }
+            [high, low, ..] => [*high, *low],
+            [_] => return (false, false),
+        };
+        rest = behind.get(2..).unwrap_or_default();
+        valid &= digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
+        if let [Some(high), Some(low)] = digits.map(nibble) {
+            out.push(high << 4 | low);
         }
     }
     (false, valid)
@@ -114,33 +114,46 @@ pub(super) fn nibble(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn base64(parts: &[&[u8]]) -> (Vec<u8>, bool) {
+    fn base64(parts: &[&str]) -> (String, bool) {
         let (mut decoder, mut out, mut valid) = (Base64::default(), Vec::new(), true);
         for part in parts {
-            valid &= decoder.feed(part, &mut out);
+            valid &= decoder.feed(part.as_bytes(), &mut out);
         }
         decoder.flush(&mut out);
-        (out, valid)
+        (String::from_utf8(out).unwrap(), valid)
     }
 
     #[test]
     fn base64_across_lines() {
-        assert_eq!(base64(&[b"QUJDREVG"]), (b"ABCDEF".to_vec(), true));
-        assert_eq!(base64(&[b"QUJ", b"DRE", b"VG"]), (b"ABCDEF".to_vec(), true));
-        assert_eq!(base64(&[b"QUI=", b"QQ=="]), (b"ABA".to_vec(), true));
-        assert_eq!(base64(&[b"QUJDRE"]), (b"ABCD".to_vec(), true));
-        assert_eq!(base64(&[b"QU!JD"]), (b"ABC".to_vec(), false));
+        for (parts, text, valid) in [
+            (&["QUJDREVG"][..], "ABCDEF", true),
+            (&["QUJ", "DRE", "VG"], "ABCDEF", true),
+            (&["QUI=", "QUJD"], "ABABC", true),
+            (&["QUI=QUJD"], "ABABC", true),
+            (&["QQ==QUJD", "QQ=", "=QUJD"], "AABCAABC", true),
+            (&["QUJDRE"], "ABCD", true),
+            (&["QU!J D"], "ABC", true),
+            (&["Q"], "", true),
+            (&["====", "QUJD"], "ABC", false),
+        ] {
+            assert_eq!(base64(parts), (text.to_owned(), valid), "{parts:?}");
+        }
     }
 
     #[test]
     fn quoted_printable_lines() {
-        let line = |line: &[u8]| {
+        for (line, text, soft, valid) in [
+            ("a=3D=C3=A9 b", "a=é b", false, true),
+            ("a=c3=a9", "aé", false, false),
+            ("a=20=", "a ", true, true),
+            ("a=ZZb", "ab", false, false),
+            ("a=4", "a", false, false),
+            ("a=  ", "a", false, false),
+            ("a==41b", "a1b", false, false),
+        ] {
             let mut out = Vec::new();
-            let (soft, valid) = quoted_printable(line, &mut out);
-            (String::from_utf8(out).unwrap(), soft, valid)
-        };
-        assert_eq!(line(b"a=3D=c3=A9 b"), ("a=é b".to_owned(), false, true));
-        assert_eq!(line(b"a=20="), ("a ".to_owned(), true, true));
-        assert_eq!(line(b"a=ZZ=4"), ("a=ZZ=4".to_owned(), false, false));
+            assert_eq!(quoted_printable(line.as_bytes(), &mut out), (soft, valid), "{line}");
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
     }
 }

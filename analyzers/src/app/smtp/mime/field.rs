@@ -10,7 +10,7 @@ pub(super) fn main_value(value: &[u8]) -> &[u8] {
     parts(value).next().unwrap_or_default().trim_ascii()
 }
 
-/// A parameter's value, put together from its pieces and without quotes; empty ones are none.
+/// A parameter's value, put together from its pieces and without quotes.
 pub(super) fn parameter(value: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
     let mut pieces: Vec<(usize, Vec<u8>)> = Vec::new();
     for part in parts(value).skip(1) {
@@ -22,8 +22,6 @@ pub(super) fn parameter(value: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
         }
         let text = unquoted(text.trim_ascii());
         let (number, encoded) = match (name.next(), name.next()) {
-            // Without pieces: the first that says something counts.
-            (None, _) if text.is_empty() => continue,
             (None, _) => return Some(text),
             (Some([]), _) => (0, true),
             (Some(number), more) => {
@@ -50,7 +48,8 @@ fn decimal(digits: &[u8]) -> Option<usize> {
 fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     value.split(move |&byte| {
-        let was_escaped = std::mem::replace(&mut escaped, quoted && byte == b'\\' && !escaped);
+        let was_escaped = escaped;
+        escaped = quoted && byte == b'\\' && !was_escaped;
         if byte == b'"' && !was_escaped {
             quoted = !quoted;
         }
@@ -58,10 +57,9 @@ fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Quotes that are not closed are a part of what they begin.
 fn unquoted(text: &[u8]) -> Vec<u8> {
-    let Some(inner) = text.strip_prefix(b"\"") else {
-        return text.to_vec();
-    };
+    let Some(inner) = text.strip_prefix(b"\"") else { return text.to_vec() };
     let (mut out, mut escaped) = (Vec::with_capacity(inner.len()), false);
     for &byte in inner {
         match byte {
@@ -70,12 +68,12 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
                 escaped = true;
                 continue;
             }
-            b'"' => break,
+            b'"' => return out,
             _ => {}
         }
         out.push(byte);
     }
-    out
+    text.to_vec()
 }
 
 /// `utf-8'en'a%20b`, of which the first piece has charset and language.
@@ -107,8 +105,9 @@ mod tests {
         assert_eq!(name("attachment; filename=a.txt").as_deref(), Some("a.txt"));
         assert_eq!(name("x; FileName = \"a;b.txt\" ; y=z").as_deref(), Some("a;b.txt"));
         assert_eq!(name(r#"x; filename="a\"b.txt""#).as_deref(), Some("a\"b.txt"));
-        assert_eq!(name("x; filename=\"a.txt").as_deref(), Some("a.txt"));
-        assert_eq!(name("x; filename=\"\""), None);
+        assert_eq!(name("x; filename=\"a.txt").as_deref(), Some("\"a.txt"));
+        assert_eq!(name("x; filename=\"\"").as_deref(), Some(""));
+        assert_eq!(name("x; filename='a.txt'").as_deref(), Some("'a.txt'"));
         assert_eq!(name("x; xfilename=a; filename"), None);
         assert_eq!(main_value(b" text/plain ; a=b"), b"text/plain");
     }

@@ -1,49 +1,58 @@
 //! Files of sets: a value a line, and behind a comma its reputation.
 //!
-//! Strings are in base64, hashes in hexadecimal, addresses as usual.
+//! Strings are in base64, hashes in hexadecimal, addresses as usual. Nothing else may be in a line, no blank either.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::base64;
 use crate::ids::rule::ast::{Base64Mode, DatasetKind};
 
+/// What is wrong with a file's lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// A line was left out, as Suricata does: its number, and why.
+    Line(usize, &'static str, String),
+    /// The rest does not fit.
+    Full(usize),
+}
+
 /// Gives every value to `add`, which says whether there was room for it.
 pub(super) fn read(
     text: &[u8],
     kind: DatasetKind,
-    with_reputation: bool,
     mut add: impl FnMut(&[u8], u16) -> bool,
-) -> Result<(), String> {
+    mut problem: impl FnMut(Problem),
+) {
     for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
-        let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"#") {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
             continue;
         }
-        let fail = |what: &str| {
-            Err(format!("line {number}: {what}, found {:?}", String::from_utf8_lossy(line)))
-        };
-        let comma = line.iter().position(|byte| *byte == b',');
-        let (value, reputation) = match comma.and_then(|at| line.split_at_checked(at)) {
-            Some((value, rest)) => (value, rest.get(1..)),
-            None => (line, None),
-        };
-        let reputation = match reputation.map(|text| std::str::from_utf8(text.trim_ascii())) {
-            Some(text) => match text.ok().and_then(|text| text.parse().ok()) {
-                Some(reputation) => reputation,
-                None => return fail("the reputation must be a number from 0 to 65535"),
-            },
-            None if with_reputation => return fail("there must be a comma and a reputation"),
-            None => 0,
-        };
-        let value = match parse(value.trim_ascii(), kind) {
-            Ok(value) => value,
-            Err(what) => return fail(what),
-        };
-        if !add(&value, reputation) {
-            return fail("there is no more room, memcap must be more");
+        match parse_line(line, kind) {
+            Ok((value, reputation)) if !add(&value, reputation) => {
+                return problem(Problem::Full(number));
+            }
+            Ok(_) => {}
+            Err(what) => {
+                let shown = line.get(..80).unwrap_or(line);
+                problem(Problem::Line(number, what, String::from_utf8_lossy(shown).into_owned()));
+            }
         }
     }
-    Ok(())
+}
+
+fn parse_line(line: &[u8], kind: DatasetKind) -> Result<(Vec<u8>, u16), &'static str> {
+    let comma = line.iter().position(|byte| *byte == b',').unwrap_or(line.len());
+    let (value, rest) = line.split_at_checked(comma).unwrap_or((line, b""));
+    let reputation = match rest.strip_prefix(b",") {
+        None => 0,
+        Some(text) if text.iter().all(u8::is_ascii_digit) => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or("the reputation must be a number from 0 to 65535")?,
+        Some(_) => return Err("the reputation must be a number from 0 to 65535"),
+    };
+    Ok((parse(value, kind)?, reputation))
 }
 
 fn parse(text: &[u8], kind: DatasetKind) -> Result<Vec<u8>, &'static str> {
@@ -51,10 +60,10 @@ fn parse(text: &[u8], kind: DatasetKind) -> Result<Vec<u8>, &'static str> {
         DatasetKind::String => {
             let mut value = Vec::new();
             base64::decode(text, Base64Mode::Strict, &mut value);
-            if value.is_empty() { Err("a string must be in base64") } else { Ok(value) }
+            if value.is_empty() { Err("it must be in base64") } else { Ok(value) }
         }
-        DatasetKind::Md5 => hex(text, 16).ok_or("an MD5 must have 32 digits"),
-        DatasetKind::Sha256 => hex(text, 32).ok_or("a SHA-256 must have 64 digits"),
+        DatasetKind::Md5 => hex(text, 16).ok_or("it must have 32 hexadecimal digits"),
+        DatasetKind::Sha256 => hex(text, 32).ok_or("it must have 64 hexadecimal digits"),
         DatasetKind::Ipv4 => match address(text) {
             Some(IpAddr::V4(v4)) => Ok(v4.octets().into()),
             _ => Err("it must be an IPv4 address"),

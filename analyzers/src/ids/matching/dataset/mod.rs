@@ -15,6 +15,9 @@ use crate::ids::rule::ast::{Dataset, DatasetCommand, DatasetKind, Rule};
 /// How many bytes a set may take where no rule says it: Suricata's `datasets.defaults.memcap`.
 const DEFAULT_MEMCAP: u64 = 100 << 20;
 
+/// How many lines of files are told that were left out.
+const MAX_PROBLEMS: usize = 100;
+
 /// What a value takes beside its bytes, roughly.
 const ENTRY_BYTES: u64 = 64;
 
@@ -23,6 +26,8 @@ const ENTRY_BYTES: u64 = 64;
 pub(crate) struct Datasets {
     sets: HashMap<Box<str>, Arc<Set>, RandomState>,
     folder: Option<PathBuf>,
+    problems: Vec<String>,
+    left_out: usize,
 }
 
 /// One set. Values are spread over shards by their hash, so that instances do not wait for each other.
@@ -43,7 +48,7 @@ const SHARDS: usize = 16;
 impl Datasets {
     /// No sets yet. Files are looked for in the folder of the rule's file, then in `folder`.
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
-        Self { sets: HashMap::default(), folder }
+        Self { folder, ..Self::default() }
     }
 
     /// The set that a rule asks, which is made and loaded where it is named for the first time.
@@ -85,7 +90,7 @@ impl Datasets {
         Ok(set)
     }
 
-    fn fill(&self, set: &Set, rule: &Rule, asked: &Dataset, load: &str) -> Result<(), String> {
+    fn fill(&mut self, set: &Set, rule: &Rule, asked: &Dataset, load: &str) -> Result<(), String> {
         let beside = Path::new(&*rule.file).parent().unwrap_or(Path::new("")).join(load);
         let path = match &self.folder {
             Some(folder) if !beside.exists() => folder.join(load),
@@ -99,11 +104,32 @@ impl Datasets {
             }
             Err(e) => return Err(format!("{} cannot be read: {e}", path.display())),
         };
-        let with_reputation = matches!(asked.command, DatasetCommand::Reputation(_));
-        file::read(&text, set.kind, with_reputation, |value, reputation| {
-            set.add(value, reputation) != Added::Full
-        })
-        .map_err(|problem| format!("{}, {problem}", path.display()))
+        let add = |value: &[u8], reputation| set.add(value, reputation) != Added::Full;
+        let mut full = None;
+        file::read(&text, set.kind, add, |problem| match problem {
+            file::Problem::Full(line) => full = Some(line),
+            file::Problem::Line(line, what, found) => {
+                self.left_out += 1;
+                if self.problems.len() < MAX_PROBLEMS {
+                    self.problems.push(format!("{}:{line}: {what}, is {found:?}", path.display()));
+                }
+            }
+        });
+        match full {
+            None => Ok(()),
+            Some(line) => Err(format!(
+                "{}:{line}: the set {} is full, memcap must be more than {} bytes",
+                path.display(),
+                asked.name,
+                set.memcap
+            )),
+        }
+    }
+
+    /// Lines of files that were left out, as Suricata leaves them out: the first of them with what is wrong, and how many
+    /// there were in all.
+    pub(crate) fn problems(&self) -> (&[String], usize) {
+        (&self.problems, self.left_out)
     }
 }
 

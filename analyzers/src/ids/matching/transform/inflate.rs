@@ -1,28 +1,24 @@
 //! `gunzip` and `zlib_deflate`.
+//!
+//! What was unpacked before the bytes end counts, checksums of what is complete must be right (but for gzip's, which is
+//! not looked at), and of what is broken nothing is left.
 
 use std::io::Read;
 
-use flate2::read::{GzDecoder, ZlibDecoder};
+use flate2::bufread::{GzDecoder, ZlibDecoder};
 
 pub(super) fn gunzip(most: usize, bytes: &mut Vec<u8>) {
-    let unpacked = read(GzDecoder::new(&**bytes), most);
-    replace(unpacked, bytes);
+    *bytes = read(GzDecoder::new(&**bytes), most);
 }
 
 pub(super) fn zlib(most: usize, bytes: &mut Vec<u8>) {
-    let unpacked = read(ZlibDecoder::new(&**bytes), most);
-    replace(unpacked, bytes);
+    *bytes = read(ZlibDecoder::new(&**bytes), most);
 }
 
-/// The first `most` bytes, or fewer where it ends or fails before.
-fn read(decoder: impl Read, most: usize) -> Vec<u8> {
-    let mut unpacked = Vec::new();
-    let _ = decoder.take(most as u64).read_to_end(&mut unpacked);
+/// What one read gives, which is all up to `most` bytes.
+fn read(mut decoder: impl Read, most: usize) -> Vec<u8> {
+    let mut unpacked = vec![0; most];
+    let len = decoder.read(&mut unpacked).unwrap_or(0);
+    unpacked.truncate(len);
     unpacked
-}
-
-fn replace(unpacked: Vec<u8>, bytes: &mut Vec<u8>) {
-    if !unpacked.is_empty() {
-        *bytes = unpacked;
-    }
 }

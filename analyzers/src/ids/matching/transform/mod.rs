@@ -1,6 +1,6 @@
 //! What is done to a buffer before anything is looked for in it.
 //!
-//! A transform that cannot be done leaves the buffer as it was.
+//! Where nothing is left, later transforms leave it at that.
 
 mod digest;
 mod inflate;
@@ -13,7 +13,7 @@ use crate::ids::rule::ast::{Base64Mode, Transform, Value};
 /// Transforms in their order, ready to be applied.
 #[derive(Clone, Debug)]
 pub(crate) struct Transforms {
-    list: Box<[Transform]>,
+    pub(super) list: Box<[Transform]>,
     steps: Box<[Step]>,
 }
 
@@ -45,16 +45,14 @@ impl Transforms {
         self.list.is_empty()
     }
 
-    /// What it was compiled from: buffers with equal lists have equal results.
-    pub(crate) fn list(&self) -> &[Transform] {
-        &self.list
-    }
-
     /// The result is in `out`, whose room is used again.
     pub(crate) fn apply(&self, bytes: &[u8], out: &mut Vec<u8>) {
         out.clear();
         out.extend_from_slice(bytes);
         for step in &self.steps {
+            if out.is_empty() {
+                return;
+            }
             match step {
                 Step::Plain(change) => change(out),
                 Step::Xor(key) => {
@@ -64,7 +62,8 @@ impl Transforms {
                 }
                 Step::Base64 { bytes, offset, mode } => from_base64(*bytes, *offset, *mode, out),
                 Step::Pcre(pcre) => {
-                    if let Some(group) = pcre.find(out) {
+                    // What does not match, or with nothing in the group, stays.
+                    if let Some(group) = pcre.find(out).filter(|group| !group.is_empty()) {
                         text::keep(out, group);
                     }
                 }
@@ -134,11 +133,15 @@ fn constant<T: Copy>(value: Value<T>) -> Result<T, String> {
     }
 }
 
-/// At most `bytes` from `offset` on, 0 for all; negative offsets count from the end.
+/// `bytes` from `offset` on, which must not be the last ones; 0 for all. What is no base64 stays.
 fn from_base64(bytes: usize, offset: i64, mode: Base64Mode, out: &mut Vec<u8>) {
     let Ok(offset) = usize::try_from(offset) else { return };
     let Some(encoded) = out.get(offset..) else { return };
-    let encoded = if bytes > 0 { encoded.get(..bytes).unwrap_or(encoded) } else { encoded };
+    let encoded = match bytes {
+        0 => encoded,
+        bytes if bytes < encoded.len() => encoded.get(..bytes).unwrap_or(encoded),
+        _ => return,
+    };
     let mut decoded = Vec::with_capacity(encoded.len() / 4 * 3 + 3);
     base64::decode(encoded, mode, &mut decoded);
     if !decoded.is_empty() {

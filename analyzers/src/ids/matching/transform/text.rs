@@ -29,23 +29,30 @@ pub(super) fn compress_whitespace(bytes: &mut Vec<u8>) {
     bytes.dedup_by(|next, before| is_space(*next) && is_space(*before));
 }
 
-/// `%41` and `+`. What is no number stays.
+/// `%41` and `+`. Of what is no number, all up to the byte that is no digit stays as it is.
 pub(super) fn url_decode(bytes: &mut Vec<u8>) {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let (mut from, mut to) = (0, 0);
     while let Some(&byte) = bytes.get(from) {
-        let (value, len) = match byte {
-            b'+' => (b' ', 1),
+        // How many bytes are read, and how many of these stay as they are.
+        let (value, read, stay) = match byte {
+            b'+' => (b' ', 1, 0),
             b'%' => match (digit(bytes.get(from + 1)), digit(bytes.get(from + 2))) {
-                (Some(high), Some(low)) => (u8::try_from(high << 4 | low).unwrap_or(0), 3),
-                _ => (byte, 1),
+                (Some(high), Some(low)) => (u8::try_from(high << 4 | low).unwrap_or(0), 3, 0),
+                (Some(_), None) => (0, 3, 3),
+                (None, _) => (0, 2, 2),
             },
-            byte => (byte, 1),
+            _ => (0, 1, 1),
         };
-        if let Some(place) = bytes.get_mut(to) {
+        let read = read.min(bytes.len() - from);
+        if stay > 0 {
+            bytes.copy_within(from..from + read, to);
+            to += read;
+        } else if let Some(place) = bytes.get_mut(to) {
             *place = value;
+            to += 1;
         }
-        (from, to) = (from + len, to + 1);
+        from += read;
     }
     bytes.truncate(to);
 }
@@ -75,20 +82,19 @@ pub(super) fn header_lowercase(bytes: &mut Vec<u8>) {
     }
 }
 
-/// The registered domain: a public suffix and one label.
+/// The registered domain: a public suffix and one label. Nothing where there is none.
 pub(super) fn domain(bytes: &mut Vec<u8>) {
-    let len = psl::domain(bytes).map(|domain| domain.as_bytes().len());
+    let len = psl::domain(bytes).map_or(0, |domain| domain.as_bytes().len());
     keep_end(bytes, len);
 }
 
-/// The public suffix.
+/// The public suffix of a registered domain. Nothing where there is none.
 pub(super) fn tld(bytes: &mut Vec<u8>) {
-    let len = psl::suffix(bytes).map(|suffix| suffix.as_bytes().len());
+    let len = psl::domain(bytes).map_or(0, |domain| domain.suffix().as_bytes().len());
     keep_end(bytes, len);
 }
 
-fn keep_end(bytes: &mut Vec<u8>, len: Option<usize>) {
-    if let Some(start) = len.and_then(|len| bytes.len().checked_sub(len)) {
-        bytes.drain(..start);
-    }
+fn keep_end(bytes: &mut Vec<u8>, len: usize) {
+    let start = bytes.len().saturating_sub(len);
+    bytes.drain(..start);
 }
