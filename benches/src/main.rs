@@ -24,6 +24,7 @@ mod rig;
 mod ring;
 mod sampling;
 mod session;
+mod signatures;
 mod split;
 mod stats;
 mod testpmd;
@@ -65,6 +66,8 @@ enum Command {
     Preflight,
     /// What sampling and copying cost the worker, on one rig
     Sampling(sampling::SamplingArgs),
+    /// The signature engine against Suricata, over the same capture and rules: P11
+    Signatures(signatures::SignaturesArgs),
     /// One of the peers alone: its windows as JSON
     Peer(peers::PeerArgs),
     /// Holds the results of two runs against each other; exits with 1 on a regression
@@ -95,6 +98,7 @@ fn run() -> Result<ExitCode> {
         Command::Latency(args) => latency::main(&args)?,
         Command::Preflight => println!("{}", serde_json::to_string_pretty(&preflight::look())?),
         Command::Sampling(args) => sampling::main(&args)?,
+        Command::Signatures(args) => signatures::main(&args)?,
         Command::Peer(args) => peers::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),
         Command::Report(args) => report::main(&args)?,
