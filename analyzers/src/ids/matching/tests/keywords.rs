@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Ready, holds, rule, try_rule};
-use crate::ids::matching::{Captured, Datasets, MatchContext, Program, View, fast_literal};
+use crate::ids::matching::{
+    Captured, Datasets, MatchContext, Program, Transforms, View, fast_literal,
+};
 use crate::ids::rule::ast::{CaptureKind, Rule};
 
 #[test]
@@ -188,6 +190,13 @@ fn the_whole_is_needed_where_more_can_undo_it() {
     ] {
         assert_eq!(program(options).needs_whole(), needed, "{options}");
     }
+}
+
+#[test]
+fn programs_and_transforms_are_shared_between_threads() {
+    fn shared<T: Send + Sync + std::fmt::Debug>() {}
+    shared::<Program>();
+    shared::<Transforms>();
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn agrees_with_files_of_verdicts() {
             wrong.is_empty(),
             "{file}: {} verdicts differ:\n{}",
             wrong.len(),
-            wrong[..wrong.len().min(400)].join("\n")
+            wrong[..wrong.len().min(40)].join("\n")
         );
     }
 }
