@@ -207,6 +207,24 @@ fn what_does_not_compile_is_an_error() {
 }
 
 #[test]
+fn there_may_be_many_matches_but_not_any_number() {
+    let chain = |n| "content:\"a\"; distance:0; ".repeat(n);
+    assert!(holds(&chain(512), [b'a'; 512]));
+    assert!(!holds(&chain(512), [b'a'; 511]));
+    let error = Ready::of(&rule(&chain(513))).err().unwrap();
+    assert_eq!(error, "513 matches are looked for in one buffer, 512 are allowed");
+}
+
+#[test]
+fn base64_decode_ends_its_list_but_for_the_prefilters_literal() {
+    let options =
+        "base64_decode; byte_test:1,=,0,0; content:\"zzzz\"; base64_data; content:\"hel\";";
+    assert!(holds(options, "aGVs*zzzz"));
+    assert!(!holds(options, "aGVs*zzz"));
+    assert!(!holds(options, "aGVt*zzzz"));
+}
+
+#[test]
 fn the_literal_is_the_longest_or_the_one_named() {
     let of = |options: &str| fast_literal(&rule(options).inspections[0]);
     let (literal, named) = of("content:\"ab\"; content:\"abcd\"; content:!\"abcdef\";").unwrap();
