@@ -136,8 +136,13 @@ impl Session {
     pub(super) fn on_syn_sent(&mut self, step: &mut Step<'_>) -> Outcome {
         let segment = step.segment;
         let from_client = self.is_from_client(step.heading);
-        // The server cannot know yet whether the client has a clock.
-        if !from_client && !segment.has(flag::SYN) && segment.timestamp_option.is_some() {
+        // All that the server can echo is the SYN's timestamp.
+        let echo = segment.timestamp_option.map_or(0, |(_, echo)| echo);
+        if !from_client
+            && !segment.has(flag::SYN)
+            && echo != 0
+            && echo != self.half(step.heading.opposite()).last_ts
+        {
             return Err(StreamEvent::PktInvalidTimestamp.into());
         }
         if segment.has(flag::RST) {

@@ -286,10 +286,10 @@ impl Session {
     fn repeats_what_is_gone(&mut self, step: &mut Step<'_>) -> bool {
         let segment = step.segment;
         let sender = self.half(step.heading);
-        if segment.payload.is_empty()
-            || self.state == SessionState::SynSent
-            || seq::gt(segment.end(), sender.last_ack)
-        {
+        // While nothing is acknowledged number 0 stands for it, as in Suricata.
+        let unanswered = self.state == SessionState::SynSent;
+        let last_ack = if unanswered { 0 } else { sender.last_ack };
+        if segment.payload.is_empty() || seq::gt(segment.end(), last_ack) {
             return false;
         }
         step.taken.events.insert(StreamEvent::PktSpuriousRetransmission);
