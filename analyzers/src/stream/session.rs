@@ -2,7 +2,7 @@
 
 use super::half::bit as half_bit;
 use super::segment::flag;
-use super::{Half, Segment, SessionState, StreamEvent, StreamPool, Taken, UrgentPolicy, seq};
+use super::{Half, Segment, SessionState, StreamEvent, StreamPool, Taken, seq};
 use crate::app::Heading;
 
 pub(super) mod bit {
@@ -246,14 +246,7 @@ impl Session {
         let (sender, receiver) = self.pair(step.heading);
         receiver.answer(segment);
         let in_order = seq::le(segment.seq, sender.next_seq);
-        let grew = sender.advance(segment.end());
-        if segment.has(flag::URG)
-            && grew
-            && (1..=segment.len()).contains(&segment.urgent.into())
-            && step.pool.config().urgent == UrgentPolicy::OutOfBand
-        {
-            sender.note_urgent(segment.end().wrapping_sub(1), step.taken);
-        }
+        sender.extend(segment, step.pool.config().urgent, step.taken);
         if in_order {
             self.note_timestamp(step);
         }
