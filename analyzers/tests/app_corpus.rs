@@ -16,8 +16,11 @@ use serde_json::Value;
 use streams::{Conversation, Said};
 use umbra_analyzers::app::dcerpc::{Dcerpc, DcerpcUdp};
 use umbra_analyzers::app::detect::{Carrier, Detector, Origin, Verdict};
+use umbra_analyzers::app::ftp::{Ftp, FtpConfig, FtpData};
 use umbra_analyzers::app::smb::Smb;
-use umbra_analyzers::app::{AppProto, Heading, Parser};
+use umbra_analyzers::app::smtp::{Smtp, SmtpConfig};
+use umbra_analyzers::app::ssh::{Ssh, SshConfig};
+use umbra_analyzers::app::{AppProto, Expected, Heading, Parser};
 use umbra_analyzers::events::Timestamp;
 
 /// The peer's events for a capture, by type.
@@ -127,13 +130,28 @@ fn tuple(event: &Value) -> Key {
     (event["proto"] == "TCP", a.clone().min(b.clone()), a.max(b))
 }
 
+/// The objects of a type of event that are held against each other.
+fn shape(event: &Value, key: &str) -> Value {
+    let mut object = event[key].clone();
+    if let (Some(object), Some(email)) = (object.as_object_mut(), event.get("email")) {
+        object.insert("email".to_owned(), email.clone());
+    }
+    object
+}
+
 /// What a parser makes of a conversation, as EVE would have it.
 fn records(parser: &mut dyn Parser, conversation: &Conversation) -> Vec<Value> {
     let mut all = Vec::new();
     let mut take = |parser: &mut dyn Parser, behind: u64| {
         let up_to = parser.next().saturating_sub(behind).max(parser.first());
         let transactions = (parser.first()..up_to).filter_map(|n| parser.transaction(n));
-        all.extend(transactions.map(|transaction| Value::Object(transaction.record())));
+        all.extend(transactions.filter(|transaction| transaction.is_logged()).map(|transaction| {
+            let mut record = transaction.record();
+            for (key, companion) in transaction.companions() {
+                record.insert(key.to_owned(), companion.into());
+            }
+            Value::Object(record)
+        }));
         parser.release(up_to);
     };
     for (heading, said, now) in &conversation.said {
@@ -167,7 +185,7 @@ fn compare(protocol: AppProto, make: impl Fn(&Conversation) -> Box<dyn Parser>) 
         let mut peers: HashMap<Key, Vec<Value>> = HashMap::new();
         let is_wanted = |event: &&Value| event["event_type"] == protocol.as_str();
         for event in events.iter().flatten().filter(is_wanted) {
-            peers.entry(tuple(event)).or_default().push(event[protocol.as_str()].clone());
+            peers.entry(tuple(event)).or_default().push(shape(event, protocol.as_str()));
         }
         let mut ours: HashMap<Key, Vec<Value>> = HashMap::new();
         for conversation in streams::conversations(&capture) {
@@ -229,4 +247,75 @@ fn dcerpc_records_are_the_peers() {
 #[test]
 fn smb_records_are_the_peers() {
     compare(AppProto::Smb, |_| Box::new(Smb::new()));
+}
+
+#[test]
+fn ssh_records_are_the_peers() {
+    // The peer was told to fingerprint.
+    compare(AppProto::Ssh, |_| Box::new(Ssh::new(SshConfig { hassh: true })));
+}
+
+#[test]
+fn smtp_records_are_the_peers() {
+    compare(AppProto::Smtp, |_| Box::new(Smtp::new(SmtpConfig::default())));
+}
+
+#[test]
+fn ftp_records_are_the_peers() {
+    compare(AppProto::Ftp, |_| Box::new(Ftp::new(FtpConfig::default())));
+}
+
+/// The data connections that a control connection announces.
+fn announced(conversation: &Conversation) -> Vec<Expected> {
+    let mut ftp = Ftp::new(FtpConfig::default());
+    records(&mut ftp, conversation);
+    std::iter::from_fn(|| ftp.expected()).collect()
+}
+
+#[test]
+fn ftp_data_records_are_the_peers() {
+    let Some(shared) = captures::shared_data() else { return };
+    let folder = peer_folder();
+    let (mut made, mut theirs, mut equal) = (0, 0, 0);
+    for capture in captures::captures(&shared) {
+        let events = folder.as_ref().and_then(|folder| peer(folder, &capture, &shared));
+        let of_type = events.iter().flatten().filter(|event| event["event_type"] == "ftp_data");
+        let mut peers: Vec<Value> = of_type.map(|event| event["ftp_data"].clone()).collect();
+        theirs += peers.len();
+        let conversations = streams::conversations(&capture);
+        let is_ftp = |c: &&Conversation| detect(c).verdict() == Verdict::Found(AppProto::Ftp);
+        let mut waiting: Vec<_> = conversations
+            .iter()
+            .filter(is_ftp)
+            .flat_map(|c| {
+                announced(c).into_iter().map(|expected| (c.client.0, c.server.0, expected))
+            })
+            .collect();
+        for conversation in &conversations {
+            let place = waiting.iter().position(|(client, server, expected)| {
+                let (from, to) = match expected.opens {
+                    Heading::ToServer => (client, server),
+                    Heading::ToClient => (server, client),
+                };
+                let ends = (conversation.client.0, conversation.server);
+                conversation.tcp && ends == (*from, (*to, expected.port))
+            });
+            let Some(place) = place else { continue };
+            let (.., expected) = waiting.remove(place);
+            for record in records(&mut FtpData::new(expected), conversation) {
+                made += 1;
+                match peers.iter().position(|theirs| *theirs == record) {
+                    Some(at) => {
+                        equal += 1;
+                        peers.swap_remove(at);
+                    }
+                    None if events.is_some() => println!("{}: {record}", capture.display()),
+                    None => {}
+                }
+            }
+        }
+        peers.iter().for_each(|theirs| println!("{}: theirs {theirs}", capture.display()));
+    }
+    println!("ftp-data: {made} transactions here, {equal} of the peer's {theirs} are the same");
+    assert!(made > 0);
 }

@@ -7,11 +7,13 @@
 use super::dcerpc::Dcerpc;
 use super::detect::{Carrier, Detector, HEAD, Origin, Verdict};
 use super::dns::DnsParser;
+use super::ftp::{Ftp, FtpConfig, FtpData};
 use super::http::{HttpConfig, HttpParser};
 use super::smb::Smb;
+use super::smtp::{Smtp, SmtpConfig};
 use super::ssh::{Ssh, SshConfig};
 use super::tls::{TlsConfig, TlsParser};
-use super::{AppProto, Heading, Parser, Switch};
+use super::{AppProto, Expected, Heading, Parser, Switch};
 use crate::events::Timestamp;
 
 /// What is kept of an unrecognised stream, bytes of both headings. Recognition gives up soon after.
@@ -24,6 +26,10 @@ pub struct ConversationConfig {
     pub http: HttpConfig,
     /// Of TLS.
     pub tls: TlsConfig,
+    /// Of FTP.
+    pub ftp: FtpConfig,
+    /// Of SMTP.
+    pub smtp: SmtpConfig,
     /// Of SSH.
     pub ssh: SshConfig,
 }
@@ -51,6 +57,10 @@ pub struct Conversation {
     before: Option<Box<dyn Parser>>,
     /// What a switch announced, until it is known whether that came.
     expected: Option<AppProto>,
+    /// What it is because another connection announced it.
+    announced: Option<AppProto>,
+    /// Connections that it announced and that nobody was told of.
+    announces: Vec<Expected>,
     /// Events of the layer as a whole, and at how many of them somebody has looked.
     events: Vec<&'static str>,
 }
@@ -73,8 +83,26 @@ impl Conversation {
             switch: None,
             before: None,
             expected: None,
+            announced: None,
+            announces: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    /// Of a connection that another one announced.
+    #[must_use]
+    pub fn announced(origin: Origin, expected: Expected) -> Self {
+        let protocol = expected.protocol;
+        let parser: Option<Box<dyn Parser>> = match protocol {
+            AppProto::FtpData => Some(Box::new(FtpData::new(expected))),
+            _ => None,
+        };
+        Self { parser, announced: Some(protocol), ..Self::new(origin) }
+    }
+
+    /// Connections that were announced since this was asked last.
+    pub fn take_announced(&mut self) -> Vec<Expected> {
+        std::mem::take(&mut self.announces)
     }
 
     /// The next bytes of a stream, never empty, or a datagram.
@@ -88,7 +116,9 @@ impl Conversation {
         self.take_switch();
         let total = &mut self.total[heading.index()];
         *total = total.saturating_add(data.len() as u64);
-        if self.parser.is_some() {
+        if self.announced.is_some() {
+            self.parse(heading, data, now);
+        } else if self.parser.is_some() {
             if !self.detector.is_settled(heading) {
                 self.recognise(heading, data);
             }
@@ -219,9 +249,11 @@ impl Conversation {
     }
 
     fn note_switch(&mut self) {
-        if let Some(switch) = self.parser.as_mut().and_then(|parser| parser.switch()) {
+        let Some(parser) = &mut self.parser else { return };
+        if let Some(switch) = parser.switch() {
             self.switch = Some(switch);
         }
+        self.announces.extend(std::iter::from_fn(|| parser.expected()));
     }
 
     /// The parser is replaced when something follows: until then its transactions can be looked at.
@@ -265,6 +297,8 @@ impl Conversation {
                 let from_proto = self.original;
                 Box::new(TlsParser::new(TlsConfig { from_proto, ..config.tls }))
             }
+            AppProto::Ftp => Box::new(Ftp::new(config.ftp)),
+            AppProto::Smtp => Box::new(Smtp::new(config.smtp)),
             AppProto::Ssh => Box::new(Ssh::new(config.ssh)),
             AppProto::Smb => Box::new(Smb::new()),
             AppProto::Dcerpc => Box::new(Dcerpc::new()),
@@ -275,7 +309,7 @@ impl Conversation {
     /// What the flow was recognised as; also where there is no parser for it, or it gave up.
     #[must_use]
     pub fn protocol(&self) -> Option<AppProto> {
-        match self.detector.verdict() {
+        match self.verdict() {
             Verdict::Found(protocol) => Some(protocol),
             Verdict::Unknown | Verdict::Failed => None,
         }
@@ -284,13 +318,13 @@ impl Conversation {
     /// The same with whether recognising failed.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.detector.verdict()
+        self.announced.map_or(self.detector.verdict(), Verdict::Found)
     }
 
     /// What one heading was recognised as.
     #[must_use]
     pub fn side(&self, heading: Heading) -> Verdict {
-        self.detector.side(heading)
+        self.announced.map_or(self.detector.side(heading), Verdict::Found)
     }
 
     /// What it was before it was switched.
@@ -322,10 +356,16 @@ impl Conversation {
         self.parser.as_mut().or(self.before.as_mut())
     }
 
+    /// Whether the parser gave up.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed && self.parser.is_some()
+    }
+
     /// Nothing more can come of what is said: the stream's bytes need not be put together for it.
     #[must_use]
     pub fn is_deaf(&self) -> bool {
-        self.failed && self.detector.verdict() != Verdict::Unknown
+        self.failed && self.verdict() != Verdict::Unknown
     }
 
     /// Both ends encrypt.

@@ -16,6 +16,7 @@ pub mod dcerpc;
 pub mod detect;
 pub mod dns;
 mod files;
+pub mod ftp;
 mod heading;
 pub mod http;
 pub mod smb;
@@ -28,6 +29,8 @@ pub use buffer::Buffer;
 pub use conversation::{Conversation, ConversationConfig};
 pub use files::FILE_DATA_LIMIT;
 pub use heading::Heading;
+
+use std::net::IpAddr;
 
 use crate::events::Timestamp;
 
@@ -200,6 +203,11 @@ pub trait Parser: Send + std::fmt::Debug {
     /// What it said the stream would [switch](Self::switch) to did not follow; it goes on as before.
     fn switch_failed(&mut self) {}
 
+    /// A connection that was announced and not yet told of.
+    fn expected(&mut self) -> Option<Expected> {
+        None
+    }
+
     /// Both ends encrypt from here on: the bytes of the streams are of no interest any more.
     fn is_encrypted(&self) -> bool {
         false
@@ -216,6 +224,25 @@ pub enum Switch {
     To(AppProto),
     /// It is to be recognised again, as at its beginning.
     Detect,
+}
+
+/// A connection between the same two hosts that one of them announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Where it goes to, as said; behind address translation that may be another one than the host's.
+    pub address: Option<IpAddr>,
+    /// The port it goes to.
+    pub port: u16,
+    /// Which way its first packet goes in terms of the connection that it was announced on.
+    pub opens: Heading,
+    /// Which way its contents go in its own terms.
+    pub heading: Heading,
+    /// What it carries.
+    pub protocol: AppProto,
+    /// What it is for: `RETR`.
+    pub command: &'static str,
+    /// The file's name, where it is a file.
+    pub file_name: Option<Vec<u8>>,
 }
 
 /// One exchange, or one message where a protocol has no exchanges.

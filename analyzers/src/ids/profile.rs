@@ -8,14 +8,15 @@ use serde_json::{Map, Value};
 use super::detect::{Engine, EnginePlan, IdsCounters, RuleBase, RuleLimits};
 use super::matching::Datasets;
 use super::rule::{
-    Classification, Loaded, RuleError, RuleSet, RuleWarning, ThresholdConfig, Variables,
+    Classification, Loaded, References, RuleError, RuleSet, RuleWarning, ThresholdConfig, Variables,
 };
 use super::state::Shared;
 use crate::app::{Buffer, ConversationConfig};
-use crate::events::{AlertDetail, Event, Timestamp};
+use crate::events::{AlertDetail, Event, FlowVariables, Timestamp};
+use crate::flow::FlowId;
 use crate::profile::{
-    Batch, ConfigError, EndedFlow, Findings, PacketView, Plan, Profile, ProfileConfig,
-    ProfileFactory, ProfileKind, ProfileSummary, SettingInfo, SettingType, check_all,
+    Batch, ConfigError, Findings, PacketView, Plan, Profile, ProfileConfig, ProfileFactory,
+    ProfileKind, ProfileSummary, SettingInfo, SettingType, check_all,
 };
 
 /// Networks that are ours where nothing else is said: the private ones.
@@ -164,6 +165,14 @@ fn load(config: &ProfileConfig) -> Result<IdsPlan, ConfigError> {
             classes
         }
     };
+    let references = match beside("reference.config").and_then(|path| std::fs::read(path).ok()) {
+        None => References::default(),
+        Some(content) => {
+            let (references, errors) = References::parse(&String::from_utf8_lossy(&content));
+            lines.extend(errors.into_iter().map(|(n, e)| format!("reference.config:{n}: {e}")));
+            references
+        }
+    };
     let home = text(settings, "home_net").unwrap_or(PRIVATE);
     let external = text(settings, "external_net").unwrap_or("!$HOME_NET");
     let variables = Variables::with_networks(home, external);
@@ -184,9 +193,14 @@ fn load(config: &ProfileConfig) -> Result<IdsPlan, ConfigError> {
         RuleSet::load(&files, &variables, &classification);
     let folder = files.first().and_then(|file| file.parent()).map(Path::to_owned);
     let mut datasets = Datasets::new(folder);
-    let (base, more) = RuleBase::new(rules, &mut datasets)
+    let (base, more) = RuleBase::new(rules, &references, &mut datasets)
         .map_err(|e| error("rules", "…", e.to_string(), "rules that vectorscan can compile"))?;
     errors.extend(more);
+    let (problems, left_out) = datasets.problems();
+    lines.extend(problems.iter().cloned());
+    if left_out > problems.len() {
+        lines.push(format!("{} further lines of sets were left out", left_out - problems.len()));
+    }
     let limits = base.rules.iter().map(|rule| RuleLimits::of(&rule.rule, &threshold)).collect();
     let report = RuleReport {
         loaded: base.rules.len(),
@@ -308,10 +322,12 @@ impl Profile for Ids {
 
     fn on_batch(&mut self, _batch: &Batch<'_>, _findings: &mut Findings) {}
 
-    fn on_flows_ended(&mut self, ended: &[EndedFlow], _findings: &mut Findings) {
-        for flow in ended {
-            self.engine.forget(flow.id);
-        }
+    fn forget(&mut self, flow: FlowId) {
+        self.engine.forget(flow);
+    }
+
+    fn variables_of(&self, flow: FlowId) -> Option<FlowVariables> {
+        self.engine.variables_of(flow)
     }
 
     fn on_tick(&mut self, _now: Timestamp, _findings: &mut Findings) {}

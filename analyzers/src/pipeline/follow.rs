@@ -5,12 +5,13 @@
 //! seen is forgotten and finished transactions become records ([`Follower::settle`]). When a flow ends what
 //! was not yet certain is taken as it is, and profiles look once more, in both headings.
 
-use super::records::{Origin as RecordOrigin, Recorder};
+use super::expected::Announcements;
+use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
 use crate::app::{COMPLETE, Conversation, ConversationConfig, Heading};
 use crate::decode::Transport;
-use crate::events::Timestamp;
-use crate::flow::{FlowId, FlowTable};
+use crate::events::{FlowApplication, FlowException, FlowVariables, Timestamp};
+use crate::flow::{FlowId, FlowTable, FlowView};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
 use crate::stream::{
     Piece, Segment, Session, SessionState, StreamConfig, StreamCounters, StreamPool,
@@ -63,6 +64,7 @@ pub(super) struct Follower {
     /// By [`FlowId::index`]; the generation tells flows apart that had the same place.
     contexts: Contexts,
     recorder: Recorder,
+    announcements: Announcements,
 }
 
 impl Follower {
@@ -72,6 +74,7 @@ impl Follower {
             pool: StreamPool::new(config.stream),
             contexts: Vec::new(),
             recorder: Recorder,
+            announcements: Announcements::default(),
         }
     }
 
@@ -112,7 +115,7 @@ impl Follower {
                 match packet.decoded.transport {
                     Transport::Tcp(_) => {
                         (stream, recognised) =
-                            self.segment(packet, id, heading, &origin(Carrier::Tcp));
+                            self.segment(packet, (id, &flow), heading, &origin(Carrier::Tcp));
                     }
                     Transport::Udp(_) => {
                         recognised = self.datagram(packet, id, heading, &origin(Carrier::Udp));
@@ -139,19 +142,23 @@ impl Follower {
     fn segment(
         &mut self,
         packet: &Packet<'_>,
-        id: FlowId,
+        (id, flow): (FlowId, &FlowView<'_>),
         heading: Heading,
         origin: &Origin,
     ) -> (StreamVerdict, bool) {
         let Some(segment) = Segment::of(packet) else {
             return (StreamVerdict::default(), false);
         };
-        let Self { contexts, pool, config, .. } = self;
+        let Self { contexts, pool, config, announcements, .. } = self;
         let config = &config.conversation;
         let context = slot(contexts, pool, id);
         let established = context.session.as_ref().is_some_and(Session::is_established);
         if context.session.is_none() {
             context.session = Some(Session::new(pool, &segment, heading));
+            if let Some((expected, by)) = announcements.take(flow, packet.timestamp()) {
+                context.conversation = Some(Conversation::announced(*origin, expected));
+                context.parent = Some(by);
+            }
         }
         let mut verdict = StreamVerdict { established, ..StreamVerdict::default() };
         let mut recognised = false;
@@ -173,6 +180,11 @@ impl Follower {
                         conversation.end(heading, packet.timestamp());
                     }
                 }
+            }
+        }
+        if let Some(conversation) = &mut context.conversation {
+            for expected in conversation.take_announced() {
+                announcements.add(flow, expected, packet.timestamp());
             }
         }
         verdict.due = is_due(context, heading);
@@ -227,6 +239,7 @@ impl Follower {
         followed: &Followed,
         flows: &FlowTable,
         offline: bool,
+        variables: &dyn Fn() -> FlowVariables,
         findings: &mut Findings,
     ) {
         let Some(id) = packet.flow else { return };
@@ -237,6 +250,7 @@ impl Follower {
             timestamp: packet.timestamp(),
             number: offline.then_some(packet.sequence + 1),
             at_end: false,
+            variables,
             defragmented: packet.counted_len != packet.meta.frame_len,
         };
         self.settle_in(id, followed.heading, followed.stream.due, &origin, flows, findings);
@@ -247,11 +261,11 @@ impl Follower {
         id: FlowId,
         heading: Heading,
         inspected: bool,
-        origin: &RecordOrigin,
+        origin: &RecordOrigin<'_>,
         flows: &FlowTable,
         findings: &mut Findings,
     ) {
-        let Self { contexts, pool, config, recorder } = self;
+        let Self { contexts, pool, config, recorder, .. } = self;
         let context = slot(contexts, pool, id);
         if inspected && let Some(session) = &mut context.session {
             let half = session.half_mut(heading);
@@ -323,6 +337,7 @@ impl Follower {
         id: FlowId,
         heading: Heading,
         flows: &FlowTable,
+        variables: &dyn Fn() -> FlowVariables,
         findings: &mut Findings,
     ) {
         let Some(flow) = flows.get(id) else { return };
@@ -330,6 +345,7 @@ impl Follower {
             timestamp: flow.last(),
             number: None,
             at_end: true,
+            variables,
             defragmented: false,
         };
         self.settle_in(id, heading, true, &origin, flows, findings);
@@ -341,9 +357,27 @@ impl Follower {
         session.is_some_and(|session| session.half(heading).raw(true, 0).is_some())
     }
 
-    /// The word for a flow's application layer.
-    pub(super) fn app_proto(&self, id: FlowId) -> Option<&'static str> {
-        self.context(id)?.conversation.as_ref()?.verdict().as_str()
+    /// What a flow's record says of its application layer: the word, and the rest.
+    pub(super) fn application(
+        &self,
+        id: FlowId,
+        variables: FlowVariables,
+    ) -> (Option<&'static str>, FlowApplication) {
+        let mut told = FlowApplication { variables, ..FlowApplication::default() };
+        let Some(context) = self.context(id) else { return (None, told) };
+        if let Some(session) = &context.session
+            && session.state() == SessionState::None
+        {
+            told.exceptions.push(FlowException::StreamMidstream);
+        }
+        told.parent_id = context.parent;
+        let Some(conversation) = &context.conversation else { return (None, told) };
+        told.layers = layers(conversation);
+        told.transactions = conversation.parser().map(|parser| parser.next());
+        if conversation.has_failed() {
+            told.exceptions.push(FlowException::AppLayerError);
+        }
+        (conversation.verdict().as_str(), told)
     }
 
     /// Forgets a flow.

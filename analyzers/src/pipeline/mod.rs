@@ -5,6 +5,7 @@
 //! at every moment which profile is at work on which record, so that a panic can be put down to them
 //! ([`Pipeline::blame`]).
 
+mod expected;
 mod follow;
 mod live;
 mod records;
@@ -15,7 +16,7 @@ mod tests;
 
 pub use follow::FollowConfig;
 pub use live::LiveAnalyzer;
-pub(crate) use records::{ends_of, objects};
+pub(crate) use records::{ends_of, layers, objects};
 pub use summary::{PipelineCounters, PipelineSummary, ProfileTotals};
 
 use std::cell::Cell;
@@ -26,8 +27,10 @@ use umbra_tap::{Checksum, Record, RecordMeta};
 use crate::app::Heading;
 use crate::decode::{ChecksumState, Checksums, DecodeOptions, Decoded, Decoder, LinkType};
 use crate::defrag::{DefragOptions, DefragOutcome, Defragmenter};
-use crate::events::{DecodeAnomaly, Event, EventContext, EventSink, FlowEnd, Timestamp};
-use crate::flow::{FlowConfig, FlowPacket, FlowTable};
+use crate::events::{
+    DecodeAnomaly, Event, EventContext, EventSink, FlowEnd, FlowVariables, Timestamp,
+};
+use crate::flow::{FlowConfig, FlowId, FlowPacket, FlowTable};
 use crate::profile::{Batch, Findings, NotBuilt, Packet, Plan, Profile, factory};
 use crate::runner::Blame;
 
@@ -339,7 +342,10 @@ impl Pipeline {
             stage.profile.on_packet(&view, &mut self.findings);
         }
         self.working = None;
-        follower.settle(packet, &followed, &self.flows, offline, &mut self.findings);
+        let (stages, flow) = (&self.stages, packet.flow);
+        let variables = || variables_of(stages, flow);
+        let (flows, findings) = (&self.flows, &mut self.findings);
+        follower.settle(packet, &followed, flows, offline, &variables, findings);
     }
 
     /// Lets profiles look at what is left of flows that ended.
@@ -359,7 +365,10 @@ impl Pipeline {
                         stage.profile.on_packet(&view, &mut self.findings);
                     }
                     self.working = None;
-                    follower.settle_end(ended.id, heading, &self.flows, &mut self.findings);
+                    let (stages, flow) = (&self.stages, Some(ended.id));
+                    let variables = || variables_of(stages, flow);
+                    let (flows, findings) = (&self.flows, &mut self.findings);
+                    follower.settle_end(ended.id, heading, flows, &variables, findings);
                     if !follower.has_more(ended.id, heading) {
                         break;
                     }
@@ -447,10 +456,18 @@ impl Pipeline {
             self.counters.flows += 1;
             let mut record = Box::new(ended.record.clone());
             if let Some(follower) = &mut self.follower {
-                record.app_proto = follower.app_proto(ended.id);
+                let variables = variables_of(&self.stages, Some(ended.id));
+                let (word, application) = follower.application(ended.id, variables);
+                record.app_proto = word;
+                record.application = Some(Box::new(application));
                 follower.release(ended.id);
             }
             sink.emit(&Event::Flow(record), context);
+        }
+        for stage in &mut self.stages {
+            for ended in self.flows.ended() {
+                stage.profile.forget(ended.id);
+            }
         }
         self.flows.release_ended();
     }
@@ -536,6 +553,12 @@ impl Pipeline {
                 .collect(),
         }
     }
+}
+
+/// What rules have noted about a flow.
+fn variables_of(stages: &[Stage], flow: Option<FlowId>) -> FlowVariables {
+    let Some(flow) = flow else { return FlowVariables::default() };
+    stages.iter().find_map(|stage| stage.profile.variables_of(flow)).unwrap_or_default()
 }
 
 /// What the NIC said, in the decoder's words.

@@ -1,23 +1,26 @@
 //! Finished transactions and files as events.
 
+use crate::app::detect::Verdict;
 use crate::app::{AppProto, COMPLETE, Conversation, FileState, Heading, Transaction};
 use crate::events::{
-    AlertSource, AppFlow, AppObjects, AppRecord, Event, FileInfo, FileRecord, FlowEnds,
-    FlowVariables, Timestamp,
+    AlertSource, AppFlow, AppLayers, AppObjects, AppProtoName, AppRecord, Event, FileInfo,
+    FileRecord, FlowEnds, FlowVariables, Timestamp,
 };
 use crate::flow::FlowView;
 use crate::profile::{Findings, FlowContext};
 
 /// With what packet records are written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Origin {
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
     pub(super) timestamp: Timestamp,
     pub(super) number: Option<u64>,
     pub(super) at_end: bool,
     pub(super) defragmented: bool,
+    /// What rules have noted about the flow; asked for only where a record is written.
+    pub(super) variables: &'a dyn Fn() -> FlowVariables,
 }
 
-impl Origin {
+impl Origin<'_> {
     fn source(&self) -> AlertSource {
         match (self.at_end, self.defragmented) {
             (true, _) => AlertSource::StreamEnd,
@@ -37,7 +40,7 @@ impl Recorder {
         self,
         context: &mut FlowContext,
         flow: &FlowView<'_>,
-        origin: &Origin,
+        origin: &Origin<'_>,
         findings: &mut Findings,
     ) {
         let Some(parser) = context.conversation.as_ref().and_then(Conversation::parser) else {
@@ -60,7 +63,7 @@ impl Recorder {
                     timestamp: origin.timestamp,
                     number: origin.number,
                     source: origin.source(),
-                    flow: app_flow(flow),
+                    flow: app_flow(flow, context.parent, (origin.variables)()),
                     ends: if file.to_server { ends } else { ends.reversed() },
                     app_proto: protocol,
                     objects: objects(protocol, transaction),
@@ -76,7 +79,7 @@ impl Recorder {
                         timestamp: origin.timestamp,
                         number: origin.number,
                         source: origin.source(),
-                        flow: app_flow(flow),
+                        flow: app_flow(flow, context.parent, (origin.variables)()),
                         ends: ends_of(flow),
                         event_type: protocol.as_str(),
                         tx_id: Some(number),
@@ -107,12 +110,31 @@ pub(crate) fn ends_of(flow: &FlowView<'_>) -> FlowEnds {
     }
 }
 
-fn app_flow(flow: &FlowView<'_>) -> AppFlow {
+/// What is known of a flow's application layer.
+pub(crate) fn layers(conversation: &Conversation) -> AppLayers {
+    let name = |verdict| match verdict {
+        Verdict::Found(protocol) => Some(AppProtoName::Known(protocol)),
+        Verdict::Failed => Some(AppProtoName::Failed),
+        Verdict::Unknown => None,
+    };
+    let proto = name(conversation.verdict());
+    let side = |heading| name(conversation.side(heading)).filter(|side| Some(*side) != proto);
+    AppLayers {
+        proto,
+        to_server: side(Heading::ToServer),
+        to_client: side(Heading::ToClient),
+        original: conversation.original(),
+        expected: conversation.expected(),
+    }
+}
+
+fn app_flow(flow: &FlowView<'_>, parent_id: Option<u64>, variables: FlowVariables) -> AppFlow {
     AppFlow {
         flow_id: flow.flow_id(),
         wire: flow.wire(),
         vlans: flow.vlans(),
         sampling: flow.sampling(),
-        variables: FlowVariables::default(),
+        parent_id,
+        variables,
     }
 }

@@ -21,7 +21,8 @@ pub use view::{FlowContext, PacketView, STREAM_OVERLAP, StreamVerdict};
 use std::any::Any;
 
 use crate::app::ConversationConfig;
-use crate::events::{Event, Timestamp};
+use crate::events::{Event, FlowVariables, Timestamp};
+use crate::flow::FlowId;
 
 /// Makes profiles of one kind. Stateless; found with [`factory`].
 pub trait ProfileFactory: Send + Sync {
@@ -67,6 +68,14 @@ pub trait Profile: Send {
     /// Flows ended. Comes after the batch whose packets ended them, and their state in the flow table
     /// can still be read there; comes also without a batch, when time-outs are swept or at the end.
     fn on_flows_ended(&mut self, _ended: &[EndedFlow], _findings: &mut Findings) {}
+
+    /// The flow's record was written: nothing of it will be asked any more.
+    fn forget(&mut self, _flow: FlowId) {}
+
+    /// What it has noted about a flow, for the flow's records.
+    fn variables_of(&self, _flow: FlowId) -> Option<FlowVariables> {
+        None
+    }
 
     /// Time went on; called about every tick of the instance, with or without packets.
     fn on_tick(&mut self, now: Timestamp, findings: &mut Findings);

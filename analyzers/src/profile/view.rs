@@ -25,6 +25,8 @@ pub struct FlowContext {
     pub(crate) first: u64,
     /// The stream of this heading is to be inspected even if little is new.
     pub(crate) due: [bool; 2],
+    /// The flow that announced it.
+    pub(crate) parent: Option<u64>,
     /// What is left is being looked at: everything that came is shown, acknowledged or not.
     pub(crate) at_end: bool,
 }

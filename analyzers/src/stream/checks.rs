@@ -56,8 +56,10 @@ impl Session {
         }
         let updates =
             window != receiver.window && ack == receiver.last_ack && seq == sender.next_seq;
+        // Room goes away by what was received and not read, so by no more than is acknowledged.
+        let received = ack.wrapping_sub(receiver.last_ack);
         if !updates
-            && window < receiver.window
+            && receiver.window.saturating_sub(window) > received
             && gt(ack, receiver.next_seq)
             && gt(seq, sender.next_seq)
         {
@@ -100,11 +102,11 @@ impl Session {
     pub(super) fn rst_is_valid(&mut self, step: &mut Step<'_>) -> bool {
         let segment = step.segment;
         let config = *step.pool.config();
-        if !segment.payload.is_empty() {
-            step.taken.events.insert(StreamEvent::RstWithData);
-        }
         if !self.timestamp_is_valid(step) {
             return false;
+        }
+        if !segment.payload.is_empty() {
+            step.taken.events.insert(StreamEvent::RstWithData);
         }
         if !self.ack_is_valid(step) {
             step.taken.events.insert(StreamEvent::RstInvalidAck);

@@ -85,12 +85,12 @@ impl Session {
         let segment = step.segment;
         let names = names(state);
         let relaxed = self.has(bit::ONE_SIDED);
-        let again = state != SessionState::FinWait2 && self.is_retransmission(step);
-        let (sender, receiver) = self.pair(step.heading);
+        let again =
+            !(from_client && state == SessionState::FinWait2) && self.is_retransmission(step);
+        let (sender, _) = self.pair(step.heading);
         let first = !sender.fin_seen();
-        let repeated = segment.seq == sender.next_seq.wrapping_sub(1)
-            && segment.ack == receiver.last_ack
-            && state == SessionState::FinWait2;
+        let repeated =
+            segment.seq == sender.next_seq.wrapping_sub(1) && state != SessionState::CloseWait;
         let in_window = ge(segment.seq, sender.next_seq)
             && le(segment.seq, sender.last_ack.wrapping_add(sender.window));
         if !(again || repeated || relaxed || in_window) {
@@ -124,7 +124,7 @@ impl Session {
     ) -> Outcome {
         let segment = step.segment;
         let names = names(state);
-        let again = self.is_retransmission(step);
+        let again = !segment.has(flag::FIN) && self.is_retransmission(step);
         if !self.ack_is_valid(step) {
             return Err(names.ack.into());
         }
@@ -139,6 +139,7 @@ impl Session {
                 }
                 le(segment.seq, sender.last_ack.wrapping_add(sender.window))
             }
+            SessionState::TimeWait if segment.has(flag::FIN) => true,
             _ => segment.seq == sender.next_seq || segment.seq == sender.next_seq.wrapping_add(1),
         };
         if !(fits || relaxed || again) {
@@ -158,16 +159,20 @@ impl Session {
     /// As [`exchange`](Self::exchange), but what lies behind a FIN does not move the end.
     fn exchange_at_end(&mut self, step: &mut Step<'_>) {
         let segment = step.segment;
+        let from_client = self.is_from_client(step.heading);
         let (sender, receiver) = self.pair(step.heading);
+        receiver.answer(segment);
         if segment.has(flag::ACK) {
-            receiver.acknowledge(segment.ack);
             receiver.advance(segment.ack);
         }
-        receiver.open_window(u32::from(segment.window) << receiver.wscale);
-        if segment.seq == sender.next_seq {
+        let in_order = le(segment.seq, sender.next_seq);
+        let bogus = !from_client && sender.fin_seen();
+        if segment.seq == sender.next_seq && !bogus {
             sender.advance(segment.end());
         }
-        self.note_timestamp(step);
+        if in_order {
+            self.note_timestamp(step);
+        }
         self.reassemble(step);
     }
 }

@@ -1,7 +1,8 @@
 //! One direction of a connection: its numbers, and its bytes as consumers see them.
 
 use super::buffer::Buffer;
-use super::{StreamEvent, StreamPool, Taken, seq};
+use super::segment::flag;
+use super::{Segment, StreamEvent, StreamPool, Taken, seq};
 
 pub(super) mod bit {
     /// A segment of this direction was seen.
@@ -294,6 +295,19 @@ impl Half {
     pub(super) fn acknowledge(&mut self, number: u32) {
         if seq::gt(number, self.last_ack) {
             self.last_ack = number;
+        }
+    }
+
+    /// What a segment of the other end says of this half. Less room without anything acknowledged
+    /// is not believed (RFC 9293 section 3.8.6: windows should not shrink).
+    pub(super) fn answer(&mut self, segment: &Segment<'_>) {
+        let window = u32::from(segment.window) << self.wscale;
+        let says_nothing = segment.payload.is_empty() && segment.ack == self.last_ack;
+        if segment.has(flag::ACK) {
+            self.acknowledge(segment.ack);
+        }
+        if window >= self.window || !says_nothing {
+            self.open_window(window);
         }
     }
 

@@ -79,7 +79,7 @@ impl Session {
             self.bits |= bit::SYN_SCALE;
         }
         let (client, server) = self.pair(heading);
-        server.window = u32::from(syn.window);
+        server.window = syn.window;
         server.wscale = syn.wscale.unwrap_or(0).min(MAX_SHIFT);
         client.last_ts = syn.timestamp.unwrap_or(0);
         client.last_ts_secs = secs;
@@ -136,6 +136,10 @@ impl Session {
     pub(super) fn on_syn_sent(&mut self, step: &mut Step<'_>) -> Outcome {
         let segment = step.segment;
         let from_client = self.is_from_client(step.heading);
+        // The server cannot know yet whether the client has a clock.
+        if !from_client && !segment.has(flag::SYN) && segment.timestamp_option.is_some() {
+            return Err(StreamEvent::PktInvalidTimestamp.into());
+        }
         if segment.has(flag::RST) {
             if !self.rst_is_valid(step) {
                 return Err(Rejected(None));
@@ -174,17 +178,36 @@ impl Session {
         }
     }
 
+    /// The latest is the one that is expected to be answered; of those before it some are kept.
     fn on_another_syn(&mut self, step: &mut Step<'_>) -> Outcome {
-        if self.syns.len() >= step.pool.config().max_syns {
-            return Err(StreamEvent::HsSynFlood.into());
+        let segment = step.segment;
+        let most = step.pool.config().max_syns;
+        let (client, server) = self.pair(step.heading);
+        let former = Opening {
+            seq: client.isn,
+            window: server.window,
+            wscale: self.has(bit::SYN_SCALE).then_some(self.half(step.heading.opposite()).wscale),
+            timestamp: self.has(bit::SYN_TIMESTAMP).then_some(self.half(step.heading).last_ts),
+        };
+        if self.syns.len() >= most {
+            step.taken.events.insert(StreamEvent::HsSynFlood);
+            self.syns.drain(..(self.syns.len() + 1 - most).min(self.syns.len()));
         }
-        let syn = Opening::of(step.segment);
-        self.syns.push(syn);
-        // The clock goes on in any case.
-        if let Some(value) = syn.timestamp {
-            self.half_mut(step.heading).last_ts = value;
+        if most > 0 {
+            self.syns.push(former);
         }
+        self.begin_client(step, Opening::of(segment));
         Ok(())
+    }
+
+    /// A SYN becomes the one that counts.
+    fn begin_client(&mut self, step: &mut Step<'_>, syn: Opening) {
+        let heading = if self.has(bit::REVERSED) { Heading::ToClient } else { Heading::ToServer };
+        let (client, _) = self.pair(heading);
+        if client.isn != syn.seq {
+            client.begin(step.pool, syn.seq);
+        }
+        self.note_syn(heading, syn, step.segment.now.as_secs());
     }
 
     fn on_syn_ack(&mut self, step: &mut Step<'_>) -> Outcome {
@@ -203,8 +226,7 @@ impl Session {
             let Some(syn) = other.copied() else {
                 return Err(StreamEvent::HsSynackWithWrongAck.into());
             };
-            self.pair(step.heading).1.begin(step.pool, syn.seq);
-            self.note_syn(step.heading.opposite(), syn, segment.now.as_secs());
+            self.begin_client(step, syn);
         } else if ignored {
             step.taken.events.insert(StreamEvent::HsSynackTfoDataIgnored);
             self.pair(step.heading).1.begin(step.pool, isn);
@@ -243,7 +265,7 @@ impl Session {
                 server.wscale = 0;
             }
         }
-        client.open_window(syn_ack.window.into());
+        client.open_window(syn_ack.window);
     }
 
     /// Four steps: the client answers the server's SYN.

@@ -97,8 +97,7 @@ impl<'a> Segment<'a> {
 }
 
 /// Whether there is a signature among the options.
-#[must_use]
-pub fn is_signed(mut options: &[u8]) -> bool {
+fn is_signed(mut options: &[u8]) -> bool {
     while let [kind, rest @ ..] = options {
         match kind {
             0 => return false,

@@ -54,7 +54,8 @@ pub(super) struct Step<'s> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opening {
     pub(super) seq: u32,
-    pub(super) window: u16,
+    /// Not scaled.
+    pub(super) window: u32,
     pub(super) wscale: Option<u8>,
     pub(super) timestamp: Option<u32>,
 }
@@ -63,7 +64,7 @@ impl Opening {
     pub(super) fn of(segment: &Segment<'_>) -> Self {
         Self {
             seq: segment.seq,
-            window: segment.window,
+            window: segment.window.into(),
             wscale: segment.wscale,
             timestamp: segment.timestamp_option.map(|(value, _)| value),
         }
@@ -243,10 +244,8 @@ impl Session {
     pub(super) fn exchange(&mut self, step: &mut Step<'_>) {
         let segment = step.segment;
         let (sender, receiver) = self.pair(step.heading);
-        if segment.has(flag::ACK) {
-            receiver.acknowledge(segment.ack);
-        }
-        receiver.open_window(u32::from(segment.window) << receiver.wscale);
+        receiver.answer(segment);
+        let in_order = seq::le(segment.seq, sender.next_seq);
         let grew = sender.advance(segment.end());
         if segment.has(flag::URG)
             && grew
@@ -255,7 +254,9 @@ impl Session {
         {
             sender.note_urgent(segment.end().wrapping_sub(1), step.taken);
         }
-        self.note_timestamp(step);
+        if in_order {
+            self.note_timestamp(step);
+        }
         self.reassemble(step);
     }
 

@@ -46,11 +46,8 @@ impl Smtp {
             return Ok(());
         };
         match kind {
-            Kind::Data if code == b"354" => {
-                if self.mode == Mode::Commands {
-                    self.mode = Mode::Mail;
-                }
-            }
+            Kind::Data if code == b"354" && self.mode != Mode::Commands => {}
+            Kind::Data if code == b"354" => self.mode = Mode::Mail,
             Kind::Data => {
                 if self.mode == Mode::Mail {
                     self.mode = Mode::Commands;

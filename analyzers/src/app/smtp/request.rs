@@ -87,7 +87,10 @@ impl Smtp {
                 }
                 Kind::Data
             }
-            Command::Bdat(chunk) => return Ok(self.bdat(chunk)),
+            Command::Bdat(chunk) => {
+                self.bdat(chunk);
+                return Ok(());
+            }
             Command::StartTls => Kind::StartTls,
             Command::Reset => Kind::Reset,
             Command::Quit => Kind::Quit,

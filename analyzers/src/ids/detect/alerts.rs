@@ -6,14 +6,13 @@ use super::super::rule::ast::Action;
 use super::compiled::{Kind, plain};
 use super::engine::{Engine, Matched, Sight};
 use super::flow_state::FlowState;
-use crate::app::detect::Verdict;
 use crate::app::{Conversation, Heading};
 use crate::decode::{Transport, TunnelKind};
 use crate::events::{
-    AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, AppLayers, AppProtoName,
-    FileInfo, FlowEnds, FlowInt, FlowVariables, SignatureAlert, Variable,
+    AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, FileInfo, FlowEnds,
+    FlowInt, FlowVariables, SignatureAlert, Variable,
 };
-use crate::pipeline::{ends_of, objects};
+use crate::pipeline::{ends_of, layers, objects};
 use crate::profile::{Findings, PacketView};
 
 /// The most alerts that one packet may cause: `packet-alert-max` of Suricata's stock configuration.
@@ -113,13 +112,14 @@ impl Engine {
                 to_server: flow.to_server(),
                 to_client: flow.to_client(),
                 sampling: flow.sampling(),
+                parent_id: view.context.and_then(|context| context.parent),
             }),
             to_server: view.heading == Heading::ToServer,
             app: conversation.map(layers).unwrap_or_default(),
             transaction: conversation
                 .and_then(|c| transaction(c, matched.transaction, view.heading)),
             in_stream: matched.in_stream,
-            variables: self.variables(state),
+            variables: self.variables(state, &self.packet_captures),
             payload: (detail.payload_bytes > 0)
                 .then(|| self.payload(matched, sight, detail.payload_bytes))
                 .flatten(),
@@ -134,7 +134,11 @@ impl Engine {
         Some(AlertPayload { data: kept.into(), len: bytes.len() as u64 })
     }
 
-    fn variables(&self, state: &FlowState) -> FlowVariables {
+    pub(crate) fn variables(
+        &self,
+        state: &FlowState,
+        packet_captures: &[(Arc<str>, Vec<u8>)],
+    ) -> FlowVariables {
         let names = &self.plan.base.names;
         let variable = |(name, value): &(Arc<str>, Vec<u8>)| Variable {
             name: Arc::clone(name),
@@ -157,7 +161,7 @@ impl Engine {
                 })
                 .collect(),
             flowvars: state.captures.iter().map(variable).collect(),
-            pktvars: self.packet_captures.iter().map(variable).collect(),
+            pktvars: packet_captures.iter().map(variable).collect(),
         }
     }
 }
@@ -174,23 +178,6 @@ fn source_of(view: &PacketView<'_>) -> AlertSource {
         Some(TunnelKind::Geneve) => AlertSource::Geneve,
         Some(TunnelKind::Ipv4InIpv4 | TunnelKind::Ipv6InIpv4) => AlertSource::Ipv4Tunnel,
         Some(TunnelKind::Ipv4InIpv6 | TunnelKind::Ipv6InIpv6) => AlertSource::Ipv6Tunnel,
-    }
-}
-
-fn layers(conversation: &Conversation) -> AppLayers {
-    let name = |verdict| match verdict {
-        Verdict::Found(protocol) => Some(AppProtoName::Known(protocol)),
-        Verdict::Failed => Some(AppProtoName::Failed),
-        Verdict::Unknown => None,
-    };
-    let proto = name(conversation.verdict());
-    let side = |heading| name(conversation.side(heading)).filter(|side| Some(*side) != proto);
-    AppLayers {
-        proto,
-        to_server: side(Heading::ToServer),
-        to_client: side(Heading::ToClient),
-        original: conversation.original(),
-        expected: conversation.expected(),
     }
 }
 

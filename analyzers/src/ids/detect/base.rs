@@ -12,7 +12,7 @@ use umbra_hs::{Database, HsError, Literal, Scratch};
 
 use super::super::matching::{Datasets, FastLiteral, Transforms, fast_literal, strength};
 use super::super::rule::ast::{AppCondition, Inspection, Protocol, Rule, Source, Transform};
-use super::super::rule::{RuleError, RuleErrorKind};
+use super::super::rule::{References, RuleError, RuleErrorKind};
 use super::compiled::{CompiledRule, Kind};
 use super::names::Names;
 use super::order;
@@ -173,6 +173,7 @@ impl RuleBase {
     /// If vectorscan cannot be used on this machine.
     pub(crate) fn new(
         mut rules: Vec<Rule>,
+        references: &References,
         datasets: &mut Datasets,
     ) -> Result<(Self, Vec<RuleError>), HsError> {
         umbra_hs::supported()?;
@@ -181,7 +182,7 @@ impl RuleBase {
         let mut compiled = Vec::with_capacity(rules.len());
         for rule in rules {
             let (file, line, sid) = (rule.file.clone(), rule.line, rule.sid);
-            match CompiledRule::compile(rule, &mut names, datasets) {
+            match CompiledRule::compile(rule, references, &mut names, datasets) {
                 Ok(rule) => compiled.push(rule),
                 Err(reason) => errors.push(RuleError {
                     file,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::matching::{Datasets, Program, Transforms};
+use super::super::rule::References;
 use super::super::rule::ast::{
     Action, AppCondition, BitOperation, Direction, FlowIntOperand, FlowIntOperation, HostSide,
     Match, PacketBuffer, PacketCondition, Protocol, Rule, Source, StateOperation, StreamPart,
@@ -83,6 +84,7 @@ pub(crate) struct CompiledRule {
 impl CompiledRule {
     pub(crate) fn compile(
         rule: Rule,
+        references: &References,
         names: &mut Names,
         datasets: &mut Datasets,
     ) -> Result<Self, String> {
@@ -117,7 +119,7 @@ impl CompiledRule {
         let (checks, changes) =
             rule.state.iter().map(|op| state_op(op, names)).partition(|op: &StateOp| is_check(op));
         Ok(Self {
-            signature: Arc::new(signature(&rule)),
+            signature: Arc::new(signature(&rule, references)),
             kind: kind(&rule),
             packet_parts,
             app_parts,
@@ -300,7 +302,7 @@ fn is_packet_bound(condition: &PacketCondition) -> bool {
     )
 }
 
-fn signature(rule: &Rule) -> Signature {
+fn signature(rule: &Rule, references: &References) -> Signature {
     Signature {
         gid: rule.gid,
         sid: rule.sid,
@@ -321,7 +323,10 @@ fn signature(rule: &Rule) -> Signature {
         references: rule
             .references
             .iter()
-            .map(|reference| format!("{}:{}", reference.system, reference.id).into())
+            .map(|reference| {
+                let url = references.url(&reference.system, &reference.id);
+                url.unwrap_or_else(|| format!("undefined{}", reference.id)).into()
+            })
             .collect(),
         target: rule.target.map(|target| match target {
             Target::Source => SignatureTarget::Source,

@@ -20,7 +20,7 @@ use super::flow_state::FlowState;
 use super::limits::RuleLimits;
 use super::remember::Memory;
 use crate::decode::{Decoded, Transport};
-use crate::events::{AlertDetail, Timestamp};
+use crate::events::{AlertDetail, FlowVariables, Timestamp};
 use crate::flow::FlowId;
 use crate::profile::{Findings, PacketView};
 use crate::stream::RawWindow;
@@ -131,6 +131,12 @@ impl Engine {
         if let Some(slot) = self.states.get_mut(id.index()) {
             *slot = None;
         }
+    }
+
+    /// What rules have noted about a flow.
+    pub(crate) fn variables_of(&self, id: FlowId) -> Option<FlowVariables> {
+        let (generation, state) = self.states.get(id.index())?.as_ref()?;
+        (*generation == id.generation()).then(|| self.variables(state, &[]))
     }
 
     fn take_state(&mut self, id: Option<FlowId>) -> Box<FlowState> {

@@ -1,9 +1,7 @@
 //! What a run looks at, and what it remembers from one inspection of a rule to the next.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::events::Timestamp;
 use crate::ids::rule::ast::{CaptureKind, Value, VarId};
 
 /// A buffer as it is looked at.
@@ -52,15 +50,6 @@ impl MatchContext {
         self.base64_holds = false;
         self.captures.clear();
     }
-
-    /// The time of what is looked at. Nothing depends on it today.
-    #[expect(clippy::unused_self, reason = "for keywords that compare with the clock")]
-    pub(crate) fn set_now(&mut self, _now: Timestamp) {}
-
-    /// Whose traffic it is. Nothing depends on it today: sets of addresses are asked about the buffers `ip.src`
-    /// and `ip.dst`.
-    #[expect(clippy::unused_self, reason = "for keywords that ask about addresses")]
-    pub(crate) fn set_addresses(&mut self, _src: Option<IpAddr>, _dst: Option<IpAddr>) {}
 
     /// What the order `dce` means, from the header of the PDU.
     pub(crate) fn set_dce_little_endian(&mut self, little: bool) {

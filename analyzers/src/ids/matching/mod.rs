@@ -23,6 +23,8 @@ mod transform;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use context::Captured;
 pub(crate) use context::{MatchContext, View};
 pub(crate) use dataset::Datasets;
 pub(crate) use fast::{FastLiteral, fast_literal, strength};

@@ -242,7 +242,7 @@ proptest! {
         ], 0..40),
     ) {
         let transforms = Transforms::compile(&list).unwrap();
-        prop_assert_eq!(transforms.list(), &list[..]);
+        prop_assert_eq!(&*transforms.list, &list[..]);
         let mut out = Vec::new();
         transforms.apply(&bytes, &mut out);
         let mut again = vec![1; 99];

@@ -13,7 +13,7 @@ use crate::ids::rule::ast::{Base64Mode, Transform, Value};
 /// Transforms in their order, ready to be applied.
 #[derive(Clone, Debug)]
 pub(crate) struct Transforms {
-    list: Box<[Transform]>,
+    pub(super) list: Box<[Transform]>,
     steps: Box<[Step]>,
 }
 
@@ -43,11 +43,6 @@ impl Transforms {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
-    }
-
-    /// What it was compiled from: buffers with equal lists have equal results.
-    pub(crate) fn list(&self) -> &[Transform] {
-        &self.list
     }
 
     /// The result is in `out`, whose room is used again.
