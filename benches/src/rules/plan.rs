@@ -221,7 +221,8 @@ fn repeated(rule: &Rule, talk: &mut Talk) -> Result<(), Skip> {
         return Err(Skip::Flows(times));
     }
     if track == Track::ByFlow {
-        talk.steps = talk.steps.repeat(times as usize);
+        let steps = talk.steps.len() * times as usize;
+        talk.steps = talk.steps.iter().cycle().take(steps).cloned().collect();
     } else {
         talk.repeats = times;
     }

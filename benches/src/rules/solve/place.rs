@@ -133,7 +133,7 @@ fn contents(
             .take(3)
             .filter_map(|at| end(State { at: at + len, ..state.clone() })),
     );
-    let mut try_at = |at: usize, out: &mut Vec<State>| {
+    let try_at = |at: usize, out: &mut Vec<State>| {
         if (from..=last).contains(&at) {
             out.extend(put(state, at, &bytes, content.nocase).and_then(end));
         }

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn names_become_sets_of_attributes() {
         let der = name(b"C=US, O=Acme, Inc., CN=a");
-        assert_eq!(der[..2], [0x30, 40]);
+        assert_eq!(der[..2], [0x30, 46]);
         assert!(der.windows(10).any(|w| w == b"Acme, Inc."));
         assert_eq!(der[2..15], [0x31, 11, 0x30, 9, 6, 3, 0x55, 4, 6, 0x13, 2, b'U', b'S']);
     }

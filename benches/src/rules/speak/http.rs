@@ -186,7 +186,6 @@ fn message(
     lines: Vec<Line>,
     mut body: Vec<u8>,
 ) -> Result<Vec<u8>, Skip> {
-    let mut lines = lines;
     if let Some(at) = lines.iter().position(|line| line.is(b"Content-Length")) {
         let text = String::from_utf8_lossy(&lines[at].value).into_owned();
         match text.trim().parse::<usize>() {
