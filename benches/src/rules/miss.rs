@@ -46,6 +46,8 @@ enum Change {
     Add,
     /// A byte more or less beside it.
     Offset,
+    /// A byte less in it, where it may stand anywhere.
+    Cut,
 }
 
 /// One thing that is wrong.
@@ -132,7 +134,18 @@ fn contents(rule: &Rule, negated: bool) -> Vec<(Source, &Content)> {
 }
 
 fn target(rule: &Rule, change: Change, rng: &mut Rng) -> Option<(Change, Source, Option<Content>)> {
-    let contents = contents(rule, false);
+    let mut contents = contents(rule, false);
+    let mut change = change;
+    if change == Change::Offset {
+        // Only of what has its place it matters what stands beside it.
+        let placed: Vec<_> =
+            contents.iter().copied().filter(|(s, c)| is_placed(rule, *s, c)).collect();
+        if placed.is_empty() {
+            change = Change::Cut;
+        } else {
+            contents = placed;
+        }
+    }
     if let Some((source, content)) = contents.get(rng.below(contents.len())) {
         return Some((change, *source, Some((*content).clone())));
     }
@@ -140,6 +153,13 @@ fn target(rule: &Rule, change: Change, rng: &mut Rng) -> Option<(Change, Source,
         i.matches.iter().any(|m| matches!(m, Match::Pcre(_) | Match::ByteTest(_) | Match::Size(_)))
     })?;
     Some((change, with.source, None))
+}
+
+/// Whether bytes beside a content can be too many.
+fn is_placed(rule: &Rule, source: Source, content: &Content) -> bool {
+    let sized =
+        rule.inspections_of(source).any(|i| i.matches.iter().any(|m| matches!(m, Match::Size(_))));
+    content.depth.is_some() || content.within.is_some() || content.endswith || sized
 }
 
 /// Where a content stands.
@@ -174,6 +194,10 @@ pub(crate) fn spoil(miss: &mut Miss, source: Source, bytes: &mut Vec<u8>) {
         let Some(byte) = bytes.get_mut(at) else { return };
         let case = content.is_some_and(|content| !content.nocase) && rng.percent(30);
         *byte = other(*byte, case);
+        return;
+    }
+    if change == Change::Cut {
+        bytes.remove((at + rng.below(len)).min(bytes.len() - 1));
         return;
     }
     match rng.below(4) {

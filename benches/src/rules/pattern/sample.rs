@@ -127,7 +127,7 @@ mod tests {
         let patterns = [
             r"^/(?:java(?:db|im|rh)|silver)\.php\?id=[a-f0-9]{32}$",
             r"Host\x3a\x20(?P<h>[^\x3a\r\n]+)\r\n.*?Referer\x3a\x20https?\x3a//(?P=h)/?",
-            r"(?i)foo(?=bar)\w+\s\d{2,4}",
+            r"(?i)foo(?=bar)\w+\d{2,4}",
             r"^[A-Z]{3,}\s\x2f[\w\x2d.]+\x20HTTP/1\.[01]\r$",
             r"(['\x22])\w+\1\s*\[\s*(?:0x)?[[:xdigit:]]+\]",
             r"a{2}b{,3}c{x\Q.*\E\.[^]a]+[\d-]",
