@@ -22,6 +22,7 @@ mod rewrite;
 mod rfc2544;
 mod rig;
 mod ring;
+mod rules;
 mod sampling;
 mod session;
 mod signatures;
@@ -72,6 +73,8 @@ enum Command {
     Peer(peers::PeerArgs),
     /// Holds the results of two runs against each other; exits with 1 on a regression
     Compare(report::compare::CompareArgs),
+    /// Which rules fire on traffic made from them, here and in a peer
+    Rules(rules::RulesArgs),
     /// Writes the page and the plots of a run
     Report(report::ReportArgs),
     /// The device under test, in a process that the others start: a plan on stdin, a report on stdout
@@ -101,6 +104,7 @@ fn run() -> Result<ExitCode> {
         Command::Signatures(args) => signatures::main(&args)?,
         Command::Peer(args) => peers::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),
+        Command::Rules(args) => rules::main(&args)?,
         Command::Report(args) => report::main(&args)?,
         Command::Dut => dut::main()?,
     }
