@@ -1,0 +1,8 @@
+//! The engine from end to end: rules as text, frames made in memory, and which rules alerted.
+//!
+//! `lab` runs them, `case` makes tables of them: for each keyword a rule that must alert and one that differs
+//! in that keyword and must not. The rest are the tables, by family.
+
+mod case;
+mod header;
+mod lab;
