@@ -149,6 +149,9 @@ fn replies_of_many_lines_and_odd_ones() {
     ];
     assert_eq!(short(&ftp), all);
     assert_eq!(record(&ftp, 5)["reply_received"], "yes");
+    let ftp = said("C:RETR x\nS:150-a\nS:150 b\nS:226 c\n");
+    let retr = (json!("RETR"), json!(["150"]), json!(["150-a", "b"]));
+    assert_eq!(short(&ftp), [retr, (Value::Null, json!(["226"]), json!(["c"]))]);
     // A reply that is never ended does not take all that follow.
     let ftp = said("C:FEAT\nS:211-a\nC:PWD\nS:257 b\nC:SYST\nS:215 c");
     assert_eq!(

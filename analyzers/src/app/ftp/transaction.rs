@@ -140,7 +140,7 @@ impl Transaction for FtpTransaction {
         let bytes: &[u8] = match (heading, buffer) {
             (Heading::ToServer, Buffer::FtpCommand) if index == 0 => self.command?.as_bytes(),
             (Heading::ToServer, Buffer::FtpCommandData) if index == 0 => {
-                self.command_data.as_ref()?
+                self.command_data.as_ref().filter(|data| !data.is_empty())?
             }
             (Heading::ToClient, Buffer::FtpReply) => self.replies.get(index)?,
             (Heading::ToClient, Buffer::FtpCompletionCode) => self.codes.get(index)?,
@@ -171,7 +171,9 @@ impl Transaction for FtpTransaction {
             put("command", json!(command));
         }
         if let Some(data) = &self.command_data {
-            put("command_data", text(data));
+            if !data.is_empty() {
+                put("command_data", text(data));
+            }
             put("command_truncated", json!(self.command_truncated));
         }
         if !self.codes.is_empty() {
