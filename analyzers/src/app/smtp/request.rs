@@ -85,16 +85,19 @@ impl Smtp {
                 if !self.data_command() {
                     return Ok(());
                 }
-                Kind::Data
+                Kind::Data(self.pipelining)
             }
-            Command::Bdat(chunk) => return Ok(self.bdat(chunk)),
+            Command::Bdat(chunk) => {
+                self.bdat(chunk);
+                return Ok(());
+            }
             Command::StartTls => Kind::StartTls,
             Command::Reset => Kind::Reset,
             Command::Quit => Kind::Quit,
             Command::Other => Kind::Other,
         };
         self.expect(kind);
-        if kind == Kind::Data && self.pipelining {
+        if kind == Kind::Data(true) {
             self.mode = Mode::Mail;
         }
         Ok(())
