@@ -1,5 +1,7 @@
 //! A command with its replies.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value, json};
 
 use super::address::Place;
@@ -98,12 +100,6 @@ impl FtpTransaction {
         self.abandoned = true;
     }
 
-    /// Where PORT, EPRT or the reply to PASV or EPSV said that a data connection goes to.
-    #[must_use]
-    pub fn announced(&self) -> Option<Place> {
-        self.place
-    }
-
     /// There was an answer, which is no reply.
     pub(super) fn is_answered_oddly(&self) -> bool {
         self.touched && self.codes.is_empty()
@@ -158,6 +154,10 @@ impl Transaction for FtpTransaction {
             }
             _ => None,
         }
+    }
+
+    fn announced(&self) -> Option<IpAddr> {
+        self.place.filter(|_| self.command == Some("PORT")).and_then(|(address, _)| address)
     }
 
     fn events(&self) -> &[&'static str] {
