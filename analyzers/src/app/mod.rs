@@ -286,6 +286,11 @@ pub trait Transaction {
         if index == 0 { self.number(field, heading) } else { None }
     }
 
+    /// The address that FTP's PORT announced, for `ftpbounce`: it should be the client's.
+    fn announced(&self) -> Option<IpAddr> {
+        None
+    }
+
     /// What was odd, under Suricata's `app-layer-event` names such as `http.missing_host_header`. Only
     /// ever grows.
     fn events(&self) -> &[&'static str];
