@@ -339,6 +339,15 @@ fn a_transaction_stands_under_its_protocols_names() {
 }
 
 #[test]
+fn the_number_of_a_transaction_is_shown_where_suricata_shows_it() {
+    for (event_type, shown) in [("http", true), ("smb", true), ("dns", false), ("tls", false)] {
+        let event = AppRecord { event_type, tx_id: Some(3), ..app_record() };
+        let record = record(Event::App(Box::new(event)), EveOptions::default());
+        assert_eq!(record.get("tx_id").is_some(), shown, "{event_type}");
+    }
+}
+
+#[test]
 fn a_tagged_packet_is_the_frame_alone() {
     let tagged = TaggedPacket {
         timestamp: Timestamp(START),

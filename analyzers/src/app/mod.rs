@@ -286,6 +286,11 @@ pub trait Transaction {
         if index == 0 { self.number(field, heading) } else { None }
     }
 
+    /// The address that FTP's PORT announced, for `ftpbounce`: it should be the client's.
+    fn announced(&self) -> Option<IpAddr> {
+        None
+    }
+
     /// What was odd, under Suricata's `app-layer-event` names such as `http.missing_host_header`. Only
     /// ever grows.
     fn events(&self) -> &[&'static str];
@@ -299,7 +304,19 @@ pub trait Transaction {
         Vec::new()
     }
 
-    /// Whether its record is written once it is finished. There are those that only rules look at.
+    /// How far it has come in a heading, in the words of EVE (`ts_progress`, `tc_progress`) and of rules'
+    /// hooks, for protocols that have such.
+    fn progress_name(&self, _heading: Heading) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether its record can be written: most often once both headings are complete. What comes later is
+    /// not in it.
+    fn is_ready(&self) -> bool {
+        Heading::ALL.iter().all(|&heading| self.progress(heading) == COMPLETE)
+    }
+
+    /// Whether its record is written once it is ready. There are those that only rules look at.
     fn is_logged(&self) -> bool {
         true
     }

@@ -70,11 +70,11 @@ pub struct AppRecord {
     /// Where that packet came from, as in alerts.
     pub source: AlertSource,
     pub flow: AppFlow,
-    /// From client to server, whatever packet completed it.
+    /// From client to server, whatever packet completed it; of DNS the way that the message went.
     pub ends: FlowEnds,
     /// EVE's `event_type`: `http`, `dns`, `ftp_data`…
     pub event_type: &'static str,
-    /// Number of the transaction in its flow. Some protocols' records do not show it.
+    /// Number of the transaction in its flow.
     pub tx_id: Option<u64>,
     pub objects: AppObjects,
 }

@@ -483,7 +483,8 @@ impl FlowTable {
         let hash = self.hash_of_flow(self.slab.get(place));
         let removed = self.index.remove(hash, place);
         debug_assert!(removed, "a live flow is in the index");
-        let record = FlowView::new(&self.slab, place).record(reason);
+        let mut record = FlowView::new(&self.slab, place).record(reason);
+        record.logged = self.now();
         let flow = self.slab.get_mut(place);
         flow.bits = flow.bits & !bit::LIVE | bit::ENDED;
         let id = FlowId { index: place, generation: flow.generation };

@@ -81,7 +81,7 @@ impl Recorder {
                         source: origin.source(),
                         flow: app_flow(flow, context.parent, (origin.variables)()),
                         ends: ends_of(flow),
-                        event_type: protocol.as_str(),
+                        event_type: record_name(protocol),
                         tx_id: Some(number),
                         objects: objects(protocol, transaction),
                     })));
@@ -91,10 +91,21 @@ impl Recorder {
     }
 }
 
-/// A transaction's record under its protocol's name.
+/// What EVE calls the records of a protocol.
+const fn record_name(protocol: AppProto) -> &'static str {
+    match protocol {
+        AppProto::FtpData => "ftp_data",
+        protocol => protocol.as_str(),
+    }
+}
+
+/// A transaction's record under its protocol's name, and what stands beside it.
 pub(crate) fn objects(protocol: AppProto, transaction: &dyn Transaction) -> AppObjects {
     let mut objects = AppObjects::new();
-    objects.insert(protocol.as_str().to_owned(), transaction.record().into());
+    objects.insert(record_name(protocol).to_owned(), transaction.record().into());
+    for (name, companion) in transaction.companions() {
+        objects.insert(name.to_owned(), companion.into());
+    }
     objects
 }
 

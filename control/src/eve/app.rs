@@ -71,11 +71,16 @@ impl Serialize for AppLine<'_> {
         let mut map = serializer.serialize_map(None)?;
         self.head.write(&mut map)?;
         write_variables(&self.flow.variables, &mut map)?;
-        some(&mut map, "tx_id", self.tx_id)?;
+        some(&mut map, "tx_id", self.tx_id.filter(|_| shows_transaction(self.head.event_type)))?;
         write_objects(self.objects, &mut map)?;
         map.serialize_entry("shadow", &self.shadow)?;
         map.end()
     }
+}
+
+/// Whether Suricata has `tx_id` at the top of these records. In some it is in their object, in others nowhere.
+fn shows_transaction(event_type: &str) -> bool {
+    matches!(event_type, "http" | "smb" | "smtp")
 }
 
 struct FileLine<'a> {

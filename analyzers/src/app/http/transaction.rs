@@ -422,6 +422,23 @@ impl Transaction for HttpTransaction {
         }
     }
 
+    /// What is being read, not what was.
+    fn progress_name(&self, heading: Heading) -> Option<&'static str> {
+        let request = heading == Heading::ToServer;
+        let names = match self.message(heading).progress {
+            // What follows 100 Continue is a line again.
+            0 | LINE if !request && self.continued && self.response.headers.is_empty() => {
+                return Some("response_line");
+            }
+            0 => ["request_started", "response_started"],
+            LINE => ["request_headers", "response_headers"],
+            HEADERS | BODY => ["request_body", "response_body"],
+            COMPLETE => ["request_complete", "response_complete"],
+            _ => ["request_trailer", "response_trailer"],
+        };
+        Some(names[heading.index()])
+    }
+
     fn buffer(&self, buffer: Buffer, heading: Heading, index: usize) -> Option<BufferView<'_>> {
         let message = self.message(heading);
         if message.progress < self.stage(buffer, heading) || (index > 0 && !buffer.is_multiple()) {

@@ -48,7 +48,8 @@ enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     StartTls,
-    Data,
+    /// And whether the mail is sent ahead of the reply.
+    Data(bool),
     Reset,
     Quit,
     /// A mail's end.
@@ -124,7 +125,7 @@ impl Smtp {
 
     fn expect(&mut self, kind: Kind) {
         let last = self.pending.back().map(|pending| pending.kind);
-        if matches!(last, Some(Kind::StartTls | Kind::Data)) {
+        if matches!(last, Some(Kind::StartTls | Kind::Data(_))) {
             // Nothing may be said before these are answered.
             self.event("smtp.invalid_pipelined_sequence");
         }

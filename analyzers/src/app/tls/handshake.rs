@@ -56,6 +56,7 @@ impl TlsParser {
             kind::CERTIFICATE => self.certificates(heading, body),
             kind::SERVER_HELLO_DONE => {
                 self.transaction.advance(heading, HELLO_DONE);
+                Heading::ALL.iter().for_each(|&end| self.transaction.handshake_done(end));
                 Ok(())
             }
             kind::FINISHED => {
@@ -87,6 +88,9 @@ impl TlsParser {
             return Err(self.fail(heading, "tls.invalid_handshake_message"));
         }
         self.transaction.advance(heading, HELLO);
+        if !client && version::is_13(self.transaction.end(heading).version) {
+            self.transaction.handshake_done(heading);
+        }
         Ok(())
     }
 

@@ -44,7 +44,7 @@ pub struct Hello {
     pub point_formats: Vec<u8>,
     /// In the client's order.
     pub signature_algorithms: Vec<u16>,
-    /// The client has a ticket of an earlier session.
+    /// The client has a ticket of an earlier session, or wants one.
     pub ticket: bool,
     /// Encrypted data follows at once.
     pub early_data: bool,
@@ -127,7 +127,7 @@ fn extension(read: &mut Read, number: u16, body: &[u8], client: bool) -> Option<
                 hello.alpn.push(vector8(&mut list)?.to_vec());
             }
         }
-        extension::SESSION_TICKET if client => hello.ticket = !body.is_empty(),
+        extension::SESSION_TICKET if client => hello.ticket = true,
         extension::EARLY_DATA if client => hello.early_data = true,
         extension::SUPPORTED_VERSIONS if client => {
             hello.supported_versions = numbers(vector8(&mut at)?);

@@ -139,7 +139,8 @@ fn base64_is_strict_where_asked() {
 #[test]
 fn expressions() {
     check("pcrexform:\"a(b+)c\";", &[("xabbcx", "bb"), ("xacx", "xacx")]);
-    check("pcrexform:\"(b*)a\";", &[("bba", "bb"), ("ab", "ab")]);
+    check("pcrexform:\"(b*)a\";", &[("bba", "bb"), ("ab", "")]);
+    check("pcrexform:\"a(b*)\";", &[("xabb", "bb"), ("xa", ""), ("x", "x")]);
     check("pcrexform:\"a(x)?b\";", &[("axb", "x"), ("ab", "ab")]);
     let compiled = |pattern: &str| Transforms::compile(&[Transform::Pcre(pattern.into())]);
     assert!(compiled("ab").unwrap_err().contains("one group"));
