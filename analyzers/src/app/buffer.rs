@@ -91,7 +91,6 @@ buffers! {
     HttpResponseBody "http.response_body" [] Http1 tc one;
     FileData "file.data" ["file_data"] Any both many;
     FileName "file.name" ["filename"] Any both many;
-    FileMagic "file.magic" [] Any both many;
     DnsQuery "dns.query" ["dns_query"] Dns ts many;
     DnsQueriesRrname "dns.queries.rrname" [] Dns both many;
     DnsAnswersRrname "dns.answers.rrname" ["dns.answer.name"] Dns both many;

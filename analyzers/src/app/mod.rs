@@ -364,6 +364,8 @@ pub enum Field {
     TlsCertNotBefore,
     /// `tls_cert_notafter`, seconds since 1970.
     TlsCertNotAfter,
+    /// `ssl_state`: the latest of the messages that it knows.
+    TlsState,
     /// `tls.cert_chain_len`
     TlsCertChainLen,
     /// `ssh.proto` and the like need none; `smb.version`: 1 or 2.

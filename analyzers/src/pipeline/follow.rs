@@ -275,6 +275,10 @@ impl Follower {
             }
             context.due[heading.index()] = false;
         }
+        if let Some(conversation) = &context.conversation {
+            context.told.clear();
+            context.told.extend(conversation.events());
+        }
         mark(context, heading);
         if config.records
             && let Some(flow) = flows.get(id)

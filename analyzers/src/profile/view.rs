@@ -27,6 +27,8 @@ pub struct FlowContext {
     pub(crate) due: [bool; 2],
     /// The flow that announced it.
     pub(crate) parent: Option<u64>,
+    /// What was odd about the application layer as a whole when profiles looked last.
+    pub(crate) told: Vec<&'static str>,
     /// What is left is being looked at: everything that came is shown, acknowledged or not.
     pub(crate) at_end: bool,
 }
@@ -97,6 +99,14 @@ impl<'v> PacketView<'v> {
     #[must_use]
     pub fn conversation(&self) -> Option<&'v Conversation> {
         self.context?.conversation.as_ref()
+    }
+
+    /// What became odd about the application layer as a whole by this packet, under the names of
+    /// `app-layer-event`.
+    pub fn layer_events(&self) -> impl Iterator<Item = &'static str> + use<'v> {
+        let told = self.context.map_or(&[][..], |context| &context.told);
+        let all = self.conversation().into_iter().flat_map(Conversation::events);
+        all.filter(move |event| !told.contains(event))
     }
 
     /// Whether it is what is left of a flow.

@@ -75,8 +75,6 @@ pub(crate) struct CompiledRule {
     /// In order.
     pub(crate) checks: Vec<StateOp>,
     pub(crate) changes: Vec<StateOp>,
-    /// It asks for an odd thing about packets that others do not reach: those that cannot be decoded.
-    pub(crate) decode_event: bool,
     /// Looks at both headings of a transaction.
     pub(crate) both_headings: bool,
 }
@@ -125,10 +123,6 @@ impl CompiledRule {
             app_parts,
             checks,
             changes,
-            decode_event: rule.packet.iter().any(|condition| match condition {
-                PacketCondition::Event(name) => !name.starts_with("stream."),
-                _ => false,
-            }),
             both_headings: rule.header.direction == Direction::Transaction,
             rule,
         })

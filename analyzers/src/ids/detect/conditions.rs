@@ -192,7 +192,7 @@ fn has_event(view: &PacketView<'_>, name: &str) -> bool {
     view.packet
         .is_some_and(|packet| packet.decoded.faults.iter().any(|fault| fault.event() == name))
         || view.stream.events.iter().any(|event| event == name)
-        || view.conversation().is_some_and(|c| c.events().any(|event| event == name))
+        || view.layer_events().any(|event| event == name)
 }
 
 fn app_protocol(
@@ -317,7 +317,8 @@ fn has_option(options: Ipv4OptionSet, wanted: IpOption) -> bool {
         IpOption::StreamId => O::STREAM_ID,
         IpOption::CommercialSecurity => O::COMMERCIAL_SECURITY,
         IpOption::RouterAlert => O::ROUTER_ALERT,
-        IpOption::Any => u16::MAX,
+        // All of them at once: as measured, though the documentation says that any will do.
+        IpOption::Any => return false,
     };
     options.has(mask)
 }
@@ -327,7 +328,11 @@ fn fragment_bits(wanted: &FragBits, more: bool, dont: bool, reserved: bool) -> b
         [(wanted.more_fragments, more), (wanted.dont_fragment, dont), (wanted.reserved, reserved)];
     match wanted.modifier {
         FlagsModifier::Exact => pairs.iter().all(|(wanted, set)| wanted == set),
-        FlagsModifier::All => pairs.iter().all(|(wanted, set)| !wanted || *set),
+        // All of these and, other than with `flags`, more.
+        FlagsModifier::All => {
+            pairs.iter().all(|(wanted, set)| !wanted || *set)
+                && pairs.iter().any(|(wanted, set)| !wanted && *set)
+        }
         FlagsModifier::Any => pairs.iter().any(|(wanted, set)| *wanted && *set),
         FlagsModifier::Not => !pairs.iter().any(|(wanted, set)| *wanted && *set),
     }
@@ -427,6 +432,7 @@ mod tests {
         assert!(fragment_bits(&bits(FlagsModifier::Exact), true, false, false));
         assert!(!fragment_bits(&bits(FlagsModifier::Exact), true, true, false));
         assert!(fragment_bits(&bits(FlagsModifier::All), true, true, false));
+        assert!(!fragment_bits(&bits(FlagsModifier::All), true, false, false));
         assert!(!fragment_bits(&bits(FlagsModifier::Any), false, true, false));
         assert!(fragment_bits(&bits(FlagsModifier::Not), false, true, false));
     }

@@ -114,6 +114,10 @@ impl Engine {
 
     /// Evaluates all rules for a packet, or for what is left of a flow.
     pub(crate) fn inspect(&mut self, view: &PacketView<'_>, findings: &mut Findings) {
+        // Datagrams were all looked at when they came.
+        if view.is_end_of_flow() && view.context.is_none_or(|context| context.session.is_none()) {
+            return;
+        }
         let mut state = self.take_state(view.flow_id);
         let sight =
             Sight { view, ends: Ends::of(view), payload: payload_of(view), window: view.window() };
@@ -261,7 +265,7 @@ impl Engine {
         let packet = rule.rule.packet.iter().all(|c| conditions::holds(c, sight.view, &captured));
         let layer = rule.rule.app.iter().all(|condition| match condition {
             AppCondition::Event(name) if !name.contains('.') => {
-                sight.view.conversation().is_some_and(|c| c.events().any(|e| e == &**name))
+                sight.view.layer_events().any(|event| event == &**name)
             }
             _ => true,
         });

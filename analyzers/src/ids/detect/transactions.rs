@@ -12,7 +12,7 @@ use super::compiled::{AppPart, CompiledRule, of_transaction};
 use super::conditions::header_holds;
 use super::engine::{Engine, Sight};
 use super::flow_state::{FlowState, Pending, SideState, add};
-use crate::app::{Buffer, BufferView, COMPLETE, Heading, Parser, Transaction};
+use crate::app::{Buffer, BufferView, COMPLETE, Field, Heading, Parser, Transaction};
 use crate::ids::matching::View;
 
 /// Bodies and files that still come are looked at from so many bytes on, as Suricata's stock configuration
@@ -221,8 +221,7 @@ impl Engine {
             return false;
         }
         let program = &part.program;
-        let of_files =
-            matches!(part.buffer, Buffer::FileData | Buffer::FileName | Buffer::FileMagic);
+        let of_files = matches!(part.buffer, Buffer::FileData | Buffer::FileName);
         let first = if of_files { skip_files } else { 0 };
         for index in first.. {
             let Some(view) = case.transaction.buffer(part.buffer, case.heading, index) else {
@@ -273,4 +272,6 @@ fn growth(transaction: &dyn Transaction) -> u64 {
         + body(Buffer::HttpRequestBody, Heading::ToServer)
         + body(Buffer::HttpResponseBody, Heading::ToClient)
         + transaction.events().len() as u64
+        // Of this it only matters that it differs.
+        + (transaction.number(Field::TlsState, Heading::ToServer).unwrap_or(0) << 56)
 }

@@ -6,10 +6,12 @@
 mod case;
 mod coverage;
 mod dns;
+mod engine;
 mod events;
 mod files;
 mod header;
 mod http;
+mod invariance;
 mod lab;
 mod lines;
 mod meta;

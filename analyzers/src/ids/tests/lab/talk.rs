@@ -151,6 +151,12 @@ impl Talk {
         self.bare(client, FIN | ACK).bare(server, FIN | ACK).bare(client, ACK).frames
     }
 
+    /// Closed by the end that sends in this heading, then by the other.
+    pub(in crate::ids::tests) fn ended_by(self, first: Heading) -> Vec<TestRecord> {
+        let then = first.opposite();
+        self.bare(first, FIN | ACK).bare(then, ACK).bare(then, FIN | ACK).bare(first, ACK).frames
+    }
+
     pub(in crate::ids::tests) fn reset(self) -> Vec<TestRecord> {
         self.bare(Heading::ToClient, RST | ACK).frames
     }
