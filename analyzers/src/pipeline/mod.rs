@@ -357,10 +357,11 @@ impl Pipeline {
                     break;
                 }
                 // A stream with gaps is left in several pieces.
+                let is_left = follower.is_left(ended.id, heading);
                 for _ in 0..MOST_PIECES {
                     let view = follower.end_view(ended.id, heading, &self.flows);
                     let Some(view) = view else { break };
-                    for (index, stage) in self.stages.iter_mut().enumerate() {
+                    for (index, stage) in self.stages.iter_mut().enumerate().filter(|_| is_left) {
                         self.working = Some(index);
                         stage.profile.on_packet(&view, &mut self.findings);
                     }

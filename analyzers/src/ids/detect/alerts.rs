@@ -35,17 +35,13 @@ impl Engine {
         let mut taken = 0;
         for matched in &matched {
             let Some(rule) = plan.base.rule(matched.rule) else { continue };
-            if rule.rule.action == Action::Pass {
-                // Of what is more than this packet all the rest passes, too.
-                state.passed |= sight.view.flow_id.is_some()
-                    && (matched.in_stream
-                        || matches!(
-                            rule.kind,
-                            Kind::IpOnly | Kind::ProtocolOnly | Kind::Transaction
-                        ));
-                break;
-            }
-            if rule.rule.noalert || rule.rule.action == Action::Config {
+            let passes = rule.rule.action == Action::Pass;
+            let silent = rule.rule.noalert || rule.rule.action == Action::Config;
+            if (passes && !rule.rule.alert) || (silent && !passes) {
+                if passes {
+                    state.passed |= passes_flow(rule.kind, matched, sight);
+                    break;
+                }
                 continue;
             }
             if taken == MOST_ALERTS {
@@ -66,6 +62,10 @@ impl Engine {
             self.counters.alerts += 1;
             let alert = self.alert(matched, sight, state);
             findings.alert(sight.view.flow_id, alert);
+            if passes {
+                state.passed |= passes_flow(rule.kind, matched, sight);
+                break;
+            }
         }
         matched.clear();
         self.matched = matched;
@@ -164,6 +164,12 @@ impl Engine {
             pktvars: packet_captures.iter().map(variable).collect(),
         }
     }
+}
+
+/// Whether a pass rule lets more through than this packet: all the rest of the flow.
+fn passes_flow(kind: Kind, matched: &Matched, sight: &Sight<'_>) -> bool {
+    let of_flow = matches!(kind, Kind::IpOnly | Kind::ProtocolOnly | Kind::Transaction);
+    sight.view.flow_id.is_some() && (matched.in_stream || of_flow)
 }
 
 fn source_of(view: &PacketView<'_>) -> AlertSource {
