@@ -184,6 +184,8 @@ impl Follower {
                 announcements.add(flow, expected, packet.timestamp());
             }
         }
+        // By what this packet acknowledged or brought a message may have ended in its own heading, too.
+        note_completed(context);
         verdict.due = is_due(context, heading);
         (verdict, recognised)
     }
@@ -269,6 +271,9 @@ impl Follower {
             let up_to = half.raw(context.at_end, 0).map(|w| w.offset + w.bytes.len() as u64);
             if let Some(up_to) = up_to {
                 half.raw_inspected(pool, up_to);
+                if std::mem::take(&mut context.ended[heading.index()]) {
+                    context.message[heading.index()] = up_to;
+                }
             }
             context.due[heading.index()] = false;
         }
@@ -473,6 +478,14 @@ fn hand_over(
         recognised |= before != conversation.verdict();
     });
     let Some(conversation) = conversation else { return recognised };
+    if let Some(parser) = conversation.parser_mut()
+        && parser.tells_messages()
+    {
+        for (heading, ended) in Heading::ALL.into_iter().zip(parser.ended_messages()) {
+            context.due[heading.index()] |= ended;
+            context.ended[heading.index()] |= ended;
+        }
+    }
     if conversation.is_deaf() {
         half.disable_app(pool);
     }
@@ -495,6 +508,14 @@ fn is_due(context: &FlowContext, heading: Heading) -> bool {
 
 /// Takes note of what profiles have seen, and of messages that ended.
 fn mark(context: &mut FlowContext, heading: Heading) {
+    note_completed(context);
+    for marks in &mut context.marks {
+        marks.inspected[heading.index()] |= marks.completed[heading.index()];
+    }
+}
+
+/// Takes note of messages that ended: with each the stream of its heading is to be inspected.
+fn note_completed(context: &mut FlowContext) {
     let Some(parser) = context.conversation.as_ref().and_then(Conversation::parser) else {
         context.marks.clear();
         return;
@@ -516,11 +537,12 @@ fn mark(context: &mut FlowContext, heading: Heading) {
         for side in Heading::ALL {
             let complete = transaction.progress(side) == COMPLETE;
             let completed = &mut marks.completed[side.index()];
-            context.due[side.index()] |= complete && !*completed;
+            let ended = complete && !*completed && !parser.tells_messages();
+            context.due[side.index()] |= ended;
+            context.ended[side.index()] |= ended;
             *completed = complete;
             marks.inspected[side.index()] |= !transaction.is_looked_at(side);
         }
-        marks.inspected[heading.index()] |= marks.completed[heading.index()];
     }
 }
 

@@ -99,13 +99,15 @@ pub(crate) struct Pending {
     pub(crate) rule: RuleIndex,
     /// Bits of the parts that have been found.
     pub(crate) found: u64,
+    /// What it wants of the stream has been found.
+    pub(crate) payload: bool,
     /// It matched, when so many files were there.
     pub(crate) matched: Option<u32>,
 }
 
 impl Pending {
     pub(crate) const fn new(rule: RuleIndex) -> Self {
-        Self { rule, found: 0, matched: None }
+        Self { rule, found: 0, payload: false, matched: None }
     }
 }
 

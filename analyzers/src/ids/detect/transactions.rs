@@ -178,6 +178,7 @@ impl Engine {
             }
             pending.matched = Some(u32::try_from(files).unwrap_or(u32::MAX));
             pending.found = 0;
+            pending.payload = false;
             let in_stream = sight.ends.is_some_and(|ends| ends.protocol == 6);
             self.matches(pending.rule, rule, sight, state, Some(case.number), in_stream);
         }
@@ -200,13 +201,17 @@ impl Engine {
         }
         self.context.begin_rule(rule.rule.variables.len());
         self.context.set_dce_little_endian(case.transaction.is_little_endian());
-        if !rule.packet_parts.is_empty()
-            && self.payload_holds(pending.rule, rule, sight, state).is_none()
-        {
-            return false;
-        }
         // What a part extracts is for parts behind it, so those that do are looked at anew each time.
         let noted = rule.rule.variables.is_empty();
+        let has_payload = !rule.packet_parts.is_empty();
+        let mut payload_holds = |engine: &mut Self, pending: &mut Pending| {
+            pending.payload = noted && pending.payload
+                || engine.payload_holds(pending.rule, rule, sight, state).is_some();
+            pending.payload
+        };
+        if has_payload && rule.payload_first && !payload_holds(self, pending) {
+            return false;
+        }
         let skip_files = pending.matched.map_or(0, |before| before as usize);
         let mut all = true;
         for (part, at) in rule.app_parts.iter().zip(0u32..) {
@@ -225,7 +230,7 @@ impl Engine {
                 }
             }
         }
-        all
+        all && (!has_payload || rule.payload_first || payload_holds(self, pending))
     }
 
     fn app_part_holds(&mut self, part: &AppPart, case: &Case<'_>, skip_files: usize) -> bool {
