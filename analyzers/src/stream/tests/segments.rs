@@ -35,8 +35,7 @@ fn with_segment(frame: &[u8], kept: usize, check: impl FnOnce(Option<Segment<'_>
 fn with_options(options: &[u8]) -> Vec<u8> {
     let mut frame = tcp(A, B, SYN, 5, 0, options);
     frame[14 + 20 + 12] = 0x50 + ((options.len() / 4) << 4) as u8;
-    // The checksum is not looked at where it is 0 and the policy says so; here the offset's change is made up
-    // for.
+    // The checksum has to know of the longer header.
     let at = 14 + 20 + 16;
     let old = u16::from_be_bytes([frame[at], frame[at + 1]]);
     let sum = u32::from(!old) + u32::from((options.len() as u16 / 4) << 12);
