@@ -139,7 +139,11 @@ pub(crate) fn layers(conversation: &Conversation) -> AppLayers {
     }
 }
 
-fn app_flow(flow: &FlowView<'_>, parent_id: Option<u64>, variables: FlowVariables) -> AppFlow {
+pub(crate) fn app_flow(
+    flow: &FlowView<'_>,
+    parent_id: Option<u64>,
+    variables: FlowVariables,
+) -> AppFlow {
     AppFlow {
         flow_id: flow.flow_id(),
         wire: flow.wire(),
