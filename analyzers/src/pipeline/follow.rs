@@ -10,7 +10,7 @@ use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
 use crate::app::{COMPLETE, Conversation, ConversationConfig, Heading};
 use crate::decode::Transport;
-use crate::events::{FlowApplication, FlowException, FlowVariables, Timestamp};
+use crate::events::{FlowApplication, FlowException, FlowVariables, PerDirection, Timestamp};
 use crate::flow::{FlowId, FlowTable, FlowView};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
 use crate::stream::{
@@ -170,6 +170,17 @@ impl Follower {
                     recognised |= hand_over(context, pool, config, (heading, false), whose, now);
                 }
             }
+            // An end that said something and is done: its messages are over. Of one that never said anything the
+            // other may still wait for an answer.
+            for heading in Heading::ALL {
+                let Some(session) = &context.session else { break };
+                if let Some(conversation) = &mut context.conversation
+                    && session.half(heading).is_finished()
+                    && conversation.has_said(heading)
+                {
+                    conversation.end(heading, packet.timestamp());
+                }
+            }
             if taken.ended {
                 for heading in Heading::ALL {
                     context.due[heading.index()] = true;
@@ -249,6 +260,7 @@ impl Follower {
             timestamp: packet.timestamp(),
             number: offline.then_some(packet.sequence + 1),
             at_end: false,
+            heading: followed.heading,
             variables,
             defragmented: packet.counted_len != packet.meta.frame_len,
         };
@@ -341,7 +353,7 @@ impl Follower {
             flow_id: Some(id),
             context: Some(context),
             heading,
-            timestamp: flow.last(),
+            timestamp: flows.now(),
             number: None,
             stream: StreamVerdict { accepted: true, established, due, ..StreamVerdict::default() },
             recognised: false,
@@ -357,11 +369,11 @@ impl Follower {
         variables: &dyn Fn() -> FlowVariables,
         findings: &mut Findings,
     ) {
-        let Some(flow) = flows.get(id) else { return };
         let origin = RecordOrigin {
-            timestamp: flow.last(),
+            timestamp: flows.now(),
             number: None,
             at_end: true,
+            heading,
             variables,
             defragmented: false,
         };
@@ -388,6 +400,15 @@ impl Follower {
             told.exceptions.push(FlowException::StreamMidstream);
         }
         told.parent_id = context.parent;
+        if let Some(session) = &context.session {
+            let of = |heading| session.half(heading);
+            let (client, server) = (of(Heading::ToServer), of(Heading::ToClient));
+            told.max_regions = Some(PerDirection {
+                to_server: client.most_pieces(),
+                to_client: server.most_pieces(),
+            });
+            told.gaps = PerDirection { to_server: client.has_gap(), to_client: server.has_gap() };
+        }
         let Some(conversation) = &context.conversation else { return (None, told) };
         told.layers = layers(conversation);
         told.transactions = conversation.parser().map(|parser| parser.next());
@@ -548,8 +569,7 @@ fn note_completed(context: &mut FlowContext) {
 
 /// Lets the parser forget transactions that are over for everybody.
 fn release(context: &mut FlowContext, records: bool) {
-    let over =
-        |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.logged || !records);
+    let over = |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.told || !records);
     let done = context.marks.iter().take_while(|marks| over(marks)).count();
     if done == 0 {
         return;

@@ -16,7 +16,7 @@ mod tests;
 
 pub use follow::FollowConfig;
 pub use live::LiveAnalyzer;
-pub(crate) use records::{ends_of, layers, objects};
+pub(crate) use records::{app_flow, ends_of, layers, objects};
 pub use summary::{PipelineCounters, PipelineSummary, ProfileTotals};
 
 use std::cell::Cell;

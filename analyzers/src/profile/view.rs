@@ -47,6 +47,8 @@ pub(crate) struct TransactionMarks {
     pub(crate) logged: bool,
     /// So many of its files were written.
     pub(crate) files: usize,
+    /// Its record and all its files were.
+    pub(crate) told: bool,
 }
 
 /// What the stream layer made of a segment.

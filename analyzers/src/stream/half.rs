@@ -215,6 +215,18 @@ impl Half {
         self.has(bit::SEEN)
     }
 
+    /// The most pieces that its bytes were in at some time, 1 where all came in order.
+    #[must_use]
+    pub fn most_pieces(&self) -> u32 {
+        self.buffer.most_pieces()
+    }
+
+    /// It ended, and all before its FIN was acknowledged.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.fin.is_some_and(|fin| self.acked() >= fin)
+    }
+
     #[must_use]
     pub fn fin_seen(&self) -> bool {
         self.fin.is_some()

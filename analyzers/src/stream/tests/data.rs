@@ -220,6 +220,15 @@ fn urgent_bytes_are_out_of_band_unless_told() {
     wire.server_ack();
     assert_eq!(wire.take(C), "malicious code");
 
+    // Acknowledged up to it, and with it.
+    let mut wire = Wire::open(plain());
+    wire.next_with(C, ACK | URG, "abcX", urgent(4));
+    wire.client("def");
+    for (ack, acked) in [(3, 3), (4, 3), (6, 5)] {
+        wire.at(S, ACK, 0, ack, "");
+        assert_eq!(wire.session.half(C).acked(), acked);
+    }
+
     let mut wire = Wire::open(StreamConfig { urgent: UrgentPolicy::Inline, ..plain() });
     wire.next_with(C, ACK | URG, "malicX", urgent(6));
     wire.client("ious");

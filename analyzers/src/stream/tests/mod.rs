@@ -8,6 +8,7 @@ mod limits;
 mod opening;
 mod overlaps;
 mod resets;
+mod segments;
 mod wire;
 
 use super::*;
