@@ -180,12 +180,14 @@ impl<'s> Replay<'s> {
         config.decode.checksums = if verified { ChecksumPolicy::All } else { ChecksumPolicy::None };
         config.decode_anomalies = options.anomalies;
         let fraction_ppb = options.sampling.percentage.fraction_ppb();
-        // Replicas see all that is announced themselves.
         let announcements = Arc::<Announcements>::default();
-        let shares = options.sampling.distribute == Distribute::Shard;
         let pipeline = || -> Result<_, ReplayError> {
-            let pipeline = Pipeline::new(config, plans)?;
-            Ok(if shares { pipeline.sharing(&announcements) } else { pipeline })
+            if options.sampling.distribute == Distribute::Shard {
+                return Ok(Pipeline::new(config, plans)?.sharing(&announcements));
+            }
+            // A replica sees everything itself.
+            let apart = plans.iter().map(|plan| Ok(factory(plan.kind())?.apart(plan)));
+            Ok(Pipeline::new(config, &apart.collect::<Result<Vec<_>, ReplayError>>()?)?)
         };
         let instances = (0..count)
             .map(|number| {
