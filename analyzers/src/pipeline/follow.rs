@@ -5,6 +5,8 @@
 //! seen is forgotten and finished transactions become records ([`Follower::settle`]). When a flow ends what
 //! was not yet certain is taken as it is, and profiles look once more, in both headings.
 
+use std::sync::Arc;
+
 use super::expected::Announcements;
 use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
@@ -64,7 +66,7 @@ pub(super) struct Follower {
     /// By [`FlowId::index`]; the generation tells flows apart that had the same place.
     contexts: Contexts,
     recorder: Recorder,
-    announcements: Announcements,
+    announcements: Arc<Announcements>,
 }
 
 impl Follower {
@@ -74,8 +76,13 @@ impl Follower {
             pool: StreamPool::new(config.stream),
             contexts: Vec::new(),
             recorder: Recorder,
-            announcements: Announcements::default(),
+            announcements: Arc::default(),
         }
+    }
+
+    /// Takes part in what others announce.
+    pub(super) fn share(&mut self, announcements: Arc<Announcements>) {
+        self.announcements = announcements;
     }
 
     /// What the stream layer did.
@@ -462,7 +469,7 @@ fn slot<'c>(contexts: &'c mut Contexts, pool: &mut StreamPool, id: FlowId) -> &'
 struct Whose<'a> {
     flow: &'a FlowView<'a>,
     origin: &'a Origin,
-    announcements: &'a mut Announcements,
+    announcements: &'a Announcements,
 }
 
 /// Gives the application layer what is certain of a stream, or all of it. Whether something was recognised

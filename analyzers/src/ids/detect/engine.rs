@@ -29,9 +29,9 @@ use crate::stream::RawWindow;
 /// What all instances of a profile share.
 #[derive(Debug)]
 pub(crate) struct EnginePlan {
-    pub(crate) base: RuleBase,
+    pub(crate) base: Arc<RuleBase>,
     /// By rule.
-    pub(crate) limits: Vec<RuleLimits>,
+    pub(crate) limits: Arc<[RuleLimits]>,
     pub(crate) shared: Shared,
     pub(crate) profile: Arc<str>,
     pub(crate) detail: AlertDetail,
