@@ -356,6 +356,12 @@ impl Conversation {
         self.parser.as_mut().or(self.before.as_mut())
     }
 
+    /// Whether anything came in a heading.
+    #[must_use]
+    pub fn has_said(&self, heading: Heading) -> bool {
+        self.total[heading.index()] > 0
+    }
+
     /// Whether the parser gave up.
     #[must_use]
     pub fn has_failed(&self) -> bool {

@@ -9,7 +9,8 @@ use crate::events::Timestamp;
 use crate::flow::{FlowId, FlowView};
 use crate::stream::{EventSet, RawWindow, Session};
 
-/// So much of a stream that was inspected before is shown again in front of what is new, bytes.
+/// So much of a stream that was inspected before is shown again in front of what is new, bytes; but nothing of
+/// messages that are over.
 pub const STREAM_OVERLAP: usize = 2560;
 
 /// What is held of one flow for profiles that follow streams.
@@ -25,6 +26,10 @@ pub struct FlowContext {
     pub(crate) first: u64,
     /// The stream of this heading is to be inspected even if little is new.
     pub(crate) due: [bool; 2],
+    /// A message ended in this heading, which is why its stream is due.
+    pub(crate) ended: [bool; 2],
+    /// Where the message begins in this heading's stream that is not over: windows do not reach back further.
+    pub(crate) message: [u64; 2],
     /// The flow that announced it.
     pub(crate) parent: Option<u64>,
     /// What was odd about the application layer as a whole when profiles looked last.
@@ -44,6 +49,8 @@ pub(crate) struct TransactionMarks {
     pub(crate) logged: bool,
     /// So many of its files were written.
     pub(crate) files: usize,
+    /// Its record and all its files were.
+    pub(crate) told: bool,
 }
 
 /// What the stream layer made of a segment.
@@ -92,7 +99,9 @@ impl<'v> PacketView<'v> {
             return None;
         }
         let context = self.context?;
-        context.session.as_ref()?.half(self.heading).raw(context.at_end, STREAM_OVERLAP)
+        let half = context.session.as_ref()?.half(self.heading);
+        let window = half.raw(context.at_end, STREAM_OVERLAP)?;
+        Some(window.behind(context.message[self.heading.index()]))
     }
 
     /// The flow's application layer.

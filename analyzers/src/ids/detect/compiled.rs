@@ -77,6 +77,9 @@ pub(crate) struct CompiledRule {
     pub(crate) changes: Vec<StateOp>,
     /// Looks at both headings of a transaction.
     pub(crate) both_headings: bool,
+    /// Of a rule of transactions, what it wants of the stream is to be found before what it wants of the
+    /// transaction. Either is found once.
+    pub(crate) payload_first: bool,
 }
 
 impl CompiledRule {
@@ -124,6 +127,7 @@ impl CompiledRule {
             checks,
             changes,
             both_headings: rule.header.direction == Direction::Transaction,
+            payload_first: payload_is_fast(&rule),
             rule,
         })
     }
@@ -167,6 +171,37 @@ const CARRIERS_OF_FILES: &[AppProto] = &[
     AppProto::Ssh,
     AppProto::Dcerpc,
 ];
+
+/// Whether Suricata's prefilter would look for a content of the payload: one that the rule names, or any if there
+/// is none but in buffers that say little.
+fn payload_is_fast(rule: &Rule) -> bool {
+    let of = |app: bool| {
+        let inspections =
+            rule.inspections.iter().filter(move |i| matches!(i.source, Source::App(_)) == app);
+        inspections.flat_map(|inspection| {
+            inspection.matches.iter().filter_map(|found| match found {
+                Match::Content(content) => Some((inspection.source, content)),
+                _ => None,
+            })
+        })
+    };
+    let says_little = |source| {
+        matches!(
+            source,
+            Source::App(
+                Buffer::HttpMethod
+                    | Buffer::HttpStatCode
+                    | Buffer::HttpStatMsg
+                    | Buffer::HttpProtocol
+            )
+        )
+    };
+    let named = |app| of(app).any(|(_, content)| content.fast_pattern.is_some());
+    named(false)
+        || !named(true)
+            && of(false).any(|(_, content)| !content.negated)
+            && of(true).all(|(source, content)| content.negated || says_little(source))
+}
 
 fn only_heading(buffer: Buffer) -> Option<Heading> {
     match buffer.headings() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::state::FlowVars;
 use super::base::RuleIndex;
+use super::tags::Active;
 use crate::app::Heading;
 
 /// Candidates of a stream that are kept for what comes later; more are not.
@@ -18,6 +19,8 @@ pub(crate) struct FlowState {
     pub(crate) captures: Vec<(Arc<str>, Vec<u8>)>,
     /// Rules of addresses alone have been evaluated, per heading.
     pub(crate) ip_only: [bool; 2],
+    /// Its packets are recorded.
+    pub(crate) tag: Option<Active>,
     /// A rule lets all of the flow pass: no alerts any more.
     pub(crate) passed: bool,
     streams: [StreamState; 2],
@@ -99,13 +102,15 @@ pub(crate) struct Pending {
     pub(crate) rule: RuleIndex,
     /// Bits of the parts that have been found.
     pub(crate) found: u64,
+    /// What it wants of the stream has been found.
+    pub(crate) payload: bool,
     /// It matched, when so many files were there.
     pub(crate) matched: Option<u32>,
 }
 
 impl Pending {
     pub(crate) const fn new(rule: RuleIndex) -> Self {
-        Self { rule, found: 0, matched: None }
+        Self { rule, found: 0, payload: false, matched: None }
     }
 }
 

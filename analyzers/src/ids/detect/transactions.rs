@@ -28,6 +28,19 @@ struct Case<'t> {
     progress: u8,
 }
 
+impl<'t> Case<'t> {
+    /// The heading that a part is looked at in: of rules about both headings the part's own, whichever the
+    /// packet has.
+    fn of(&self, part: &AppPart, both_headings: bool) -> Case<'t> {
+        match part.heading {
+            Some(heading) if both_headings => {
+                Case { heading, progress: self.transaction.progress(heading), ..*self }
+            }
+            _ => *self,
+        }
+    }
+}
+
 impl Engine {
     /// Evaluates the rules of all transactions that have come further in the packet's heading.
     pub(crate) fn transactions(&mut self, sight: &Sight<'_>, state: &mut FlowState) {
@@ -165,6 +178,7 @@ impl Engine {
             }
             pending.matched = Some(u32::try_from(files).unwrap_or(u32::MAX));
             pending.found = 0;
+            pending.payload = false;
             let in_stream = sight.ends.is_some_and(|ends| ends.protocol == 6);
             self.matches(pending.rule, rule, sight, state, Some(case.number), in_stream);
         }
@@ -187,13 +201,17 @@ impl Engine {
         }
         self.context.begin_rule(rule.rule.variables.len());
         self.context.set_dce_little_endian(case.transaction.is_little_endian());
-        if !rule.packet_parts.is_empty()
-            && self.payload_holds(pending.rule, rule, sight, state).is_none()
-        {
-            return false;
-        }
         // What a part extracts is for parts behind it, so those that do are looked at anew each time.
         let noted = rule.rule.variables.is_empty();
+        let has_payload = !rule.packet_parts.is_empty();
+        let mut payload_holds = |engine: &mut Self, pending: &mut Pending| {
+            pending.payload = noted && pending.payload
+                || engine.payload_holds(pending.rule, rule, sight, state).is_some();
+            pending.payload
+        };
+        if has_payload && rule.payload_first && !payload_holds(self, pending) {
+            return false;
+        }
         let skip_files = pending.matched.map_or(0, |before| before as usize);
         let mut all = true;
         for (part, at) in rule.app_parts.iter().zip(0u32..) {
@@ -201,7 +219,8 @@ impl Engine {
             if noted && pending.found & bit != 0 {
                 continue;
             }
-            if self.app_part_holds(part, case, skip_files) {
+            let case = case.of(part, rule.both_headings);
+            if self.app_part_holds(part, &case, skip_files) {
                 pending.found |= bit;
             } else {
                 all = false;
@@ -211,7 +230,7 @@ impl Engine {
                 }
             }
         }
-        all
+        all && (!has_payload || rule.payload_first || payload_holds(self, pending))
     }
 
     fn app_part_holds(&mut self, part: &AppPart, case: &Case<'_>, skip_files: usize) -> bool {
