@@ -71,7 +71,7 @@ pub(crate) fn main(args: &RulesArgs) -> Result<()> {
     let rules_file = args.out.join("rules.rules");
     join_files(&args.rules, &rules_file)?;
     let (variables, classes) = (Variables::default(), Classification::default());
-    let loaded = RuleSet::load(&[rules_file.clone()], &variables, &classes);
+    let loaded = RuleSet::load(std::slice::from_ref(&rules_file), &variables, &classes);
     eprintln!("{}", loaded.summary());
     let chosen = choose(&loaded.rules, args);
     ensure!(!chosen.is_empty(), "none of the rules was chosen");

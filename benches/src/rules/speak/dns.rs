@@ -80,9 +80,9 @@ fn message(
             counts[0] += 1;
             record(&mut body, &[0xc0, 12], rrtype);
         }
-        for section in 0..counts.len() {
+        for (section, count) in counts.iter_mut().enumerate() {
             for (_, name) in records.iter().filter(|(s, _)| *s == section) {
-                counts[section] += 1;
+                *count += 1;
                 record(&mut body, &labels(name), rrtype);
             }
         }
