@@ -502,6 +502,10 @@ fn release(context: &mut FlowContext, records: bool) {
     let over =
         |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.logged || !records);
     let done = context.marks.iter().take_while(|marks| over(marks)).count();
+    if let Some(parser) = context.conversation.as_mut().and_then(Conversation::parser_mut) {
+        let behind = (context.first..).zip(&context.marks).skip(done + 1);
+        behind.filter(|(_, marks)| over(marks)).for_each(|(number, _)| parser.forget(number));
+    }
     if done == 0 {
         return;
     }

@@ -82,7 +82,8 @@ impl Recorder {
                         flow: app_flow(flow, context.parent, (origin.variables)()),
                         ends: ends_of(flow),
                         event_type: record_name(protocol),
-                        tx_id: Some(number),
+                        // Streams have numbers of their own.
+                        tx_id: (protocol != AppProto::Http2).then_some(number),
                         objects: objects(protocol, transaction),
                     })));
                 }
@@ -95,6 +96,7 @@ impl Recorder {
 const fn record_name(protocol: AppProto) -> &'static str {
     match protocol {
         AppProto::FtpData => "ftp_data",
+        AppProto::Http2 => "http",
         protocol => protocol.as_str(),
     }
 }
