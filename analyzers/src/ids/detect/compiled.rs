@@ -79,6 +79,9 @@ pub(crate) struct CompiledRule {
     pub(crate) decode_event: bool,
     /// Looks at both headings of a transaction.
     pub(crate) both_headings: bool,
+    /// Asks for nothing but what frames say, which Suricata decides when it looks at a transaction in a
+    /// heading for the first time: what comes later does not count.
+    pub(crate) at_first_look: bool,
 }
 
 impl CompiledRule {
@@ -130,6 +133,11 @@ impl CompiledRule {
                 _ => false,
             }),
             both_headings: rule.header.direction == Direction::Transaction,
+            at_first_look: rule.inspections.is_empty()
+                && !rule.app.is_empty()
+                && rule.app.iter().all(
+                    |c| matches!(c, AppCondition::Number { field, .. } if field.is_of_frame()),
+                ),
             rule,
         })
     }
@@ -139,7 +147,7 @@ impl CompiledRule {
         match (self.rule.app_protocol, protocol) {
             (None, _) => true,
             (Some(wanted), Some(known)) => {
-                wanted == known || wanted == AppProto::Dcerpc && known == AppProto::Smb
+                wanted.covers(known) || wanted == AppProto::Dcerpc && known == AppProto::Smb
             }
             (Some(_), None) => false,
         }
@@ -149,6 +157,7 @@ impl CompiledRule {
     pub(crate) fn protocols(&self) -> Vec<AppProto> {
         match self.rule.app_protocol {
             Some(AppProto::Dcerpc) => vec![AppProto::Dcerpc, AppProto::Smb],
+            Some(AppProto::Http) => vec![AppProto::Http1, AppProto::Http2],
             Some(protocol) => vec![protocol],
             None => CARRIERS_OF_FILES.to_vec(),
         }
@@ -164,6 +173,7 @@ impl CompiledRule {
 /// Protocols that a rule without one may be about: those whose transactions carry files.
 const CARRIERS_OF_FILES: &[AppProto] = &[
     AppProto::Http1,
+    AppProto::Http2,
     AppProto::Smtp,
     AppProto::Smb,
     AppProto::FtpData,

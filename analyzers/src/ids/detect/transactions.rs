@@ -47,7 +47,7 @@ impl Engine {
             }
             let progress = transaction.progress(heading);
             let case = Case { transaction, number, heading, progress };
-            let version = Some((progress, growth(transaction)));
+            let version = Some((progress, growth(transaction) + transaction.revision()));
             let side = &mut held.sides[heading.index()];
             if side.version == version && progress != COMPLETE {
                 continue;
@@ -96,16 +96,18 @@ impl Engine {
                 continue;
             }
             loop {
-                let index = scanned.whole as usize;
-                if index > 0 && !buffers.buffer.is_multiple() {
-                    break;
-                }
+                let multiple = buffers.buffer.is_multiple();
+                let index = if multiple { scanned.whole as usize } else { 0 };
                 let view = case.transaction.buffer(buffers.buffer, case.heading, index);
                 let Some(view) = view else { break };
                 if !is_ready(&view, case) {
                     break;
                 }
                 let end = view.offset + view.bytes.len() as u64;
+                // Header fields may follow a body: then there is more of what was whole.
+                if !multiple && scanned.whole > 0 && end <= scanned.bytes {
+                    break;
+                }
                 if let Some(transforms) = &buffers.transforms {
                     if end > scanned.bytes || view.complete {
                         transforms.apply(view.bytes, &mut self.room);
@@ -129,7 +131,7 @@ impl Engine {
                     break;
                 }
                 scanned.whole += 1;
-                scanned.bytes = 0;
+                scanned.bytes = if multiple { 0 } else { end };
             }
         }
     }
@@ -156,6 +158,9 @@ impl Engine {
                 continue;
             }
             self.counters.evaluated += 1;
+            if rule.at_first_look {
+                pending.matched = Some(u32::MAX);
+            }
             if !header_holds(rule, sight.view, sight.ends.as_ref())
                 || !rule.is_of(Some(parser.protocol()))
                 || !self.conditions_hold(rule, sight, state)

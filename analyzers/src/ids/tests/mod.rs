@@ -5,4 +5,5 @@
 
 mod case;
 mod header;
+mod http2;
 mod lab;

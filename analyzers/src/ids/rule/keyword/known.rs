@@ -5,7 +5,9 @@ use crate::app::AppProto;
 /// The protocols that flows can be recognised as.
 pub(in super::super) fn app_protocol(name: &str) -> Option<AppProto> {
     Some(match name {
-        "http" | "http1" => AppProto::Http1,
+        "http" => AppProto::Http,
+        "http1" => AppProto::Http1,
+        "http2" => AppProto::Http2,
         "dns" => AppProto::Dns,
         "tls" | "ssl" => AppProto::Tls,
         "ssh" => AppProto::Ssh,
@@ -26,7 +28,6 @@ pub(in super::super) fn app_protocol_is_known(name: &str) -> bool {
         "dnp3",
         "doh2",
         "enip",
-        "http2",
         "ike",
         "imap",
         "irc",
@@ -82,8 +83,34 @@ pub(super) fn event_is_gone(protocol: AppProto, event: &str) -> bool {
         "certificate_unknown_element",
         "certificate_invalid_string",
     ];
+    const HTTP2: &[&str] = &[
+        "invalid_frame_header",
+        "invalid_client_magic",
+        "invalid_frame_data",
+        "invalid_header",
+        "invalid_frame_length",
+        "extra_header_data",
+        "long_frame_data",
+        "stream_id_reuse",
+        "invalid_http1_settings",
+        "failed_decompression",
+        "invalid_range",
+        "header_integer_overflow",
+        "too_many_streams",
+        "authority_host_mismatch",
+        "userinfo_in_uri",
+        "reassembly_limit_reached",
+        "dns_request_too_long",
+        "dns_response_too_long",
+        "data_stream_zero",
+        "compression_bomb",
+        "header_table_overflow",
+        "continuation_without_headers",
+        "too_long_repeated_headers",
+    ];
     match protocol {
         AppProto::Dns => !DNS.contains(&event),
+        AppProto::Http2 => !HTTP2.contains(&event),
         AppProto::Tls => TLS_GONE.contains(&event),
         _ => false,
     }
@@ -184,7 +211,6 @@ const KEYWORDS: &[&str] = &[
 const PREFIXES: &[&str] = &[
     "dnp3.",
     "enip.",
-    "http2.",
     "ike.",
     "krb5.",
     "ldap.",
