@@ -50,6 +50,8 @@ pub struct Conversation {
     total: [u64; 2],
     ended: [bool; 2],
     parser: Option<Box<dyn Parser>>,
+    /// How many parsers there have been.
+    parsers: u32,
     /// The parser gave up, or there is none for what was recognised.
     failed: bool,
     /// What the flow was before it was switched.
@@ -81,6 +83,7 @@ impl Conversation {
             total: [0; 2],
             ended: [false; 2],
             parser: None,
+            parsers: 0,
             failed: false,
             original: None,
             switch: None,
@@ -227,6 +230,7 @@ impl Conversation {
     fn begin(&mut self, protocol: AppProto, now: Timestamp, config: &ConversationConfig) {
         self.parser = self.parser_of(protocol, config);
         self.before = None;
+        self.parsers = self.parsers.saturating_add(1);
         if self.parser.is_none() {
             self.give_up();
             return;
@@ -366,6 +370,12 @@ impl Conversation {
     #[must_use]
     pub fn parser(&self) -> Option<&dyn Parser> {
         self.parser.as_deref().or(self.before.as_deref())
+    }
+
+    /// Rises when the parser is another one, which counts its transactions from 0 again.
+    #[must_use]
+    pub fn parser_number(&self) -> u32 {
+        self.parsers
     }
 
     /// The same, to release transactions.

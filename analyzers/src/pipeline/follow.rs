@@ -155,10 +155,6 @@ impl Follower {
         let established = context.session.as_ref().is_some_and(Session::is_established);
         if context.session.is_none() {
             context.session = Some(Session::new(pool, &segment, heading));
-            if let Some((expected, by)) = announcements.take(flow, packet.timestamp()) {
-                context.conversation = Some(Conversation::announced(*origin, expected));
-                context.parent = Some(by);
-            }
         }
         let mut verdict = StreamVerdict { established, ..StreamVerdict::default() };
         let mut recognised = false;
@@ -170,7 +166,8 @@ impl Follower {
             for heading in [heading.opposite(), heading] {
                 if taken.progressed[heading.index()] || taken.ended {
                     let now = packet.timestamp();
-                    recognised |= hand_over(context, pool, config, (heading, false), origin, now);
+                    let whose = Whose { flow, origin, announcements };
+                    recognised |= hand_over(context, pool, config, (heading, false), whose, now);
                 }
             }
             if taken.ended {
@@ -250,6 +247,7 @@ impl Follower {
             timestamp: packet.timestamp(),
             number: offline.then_some(packet.sequence + 1),
             at_end: false,
+            all_came: false,
             variables,
             defragmented: packet.counted_len != packet.meta.frame_len,
         };
@@ -292,16 +290,31 @@ impl Follower {
             return false;
         }
         let origin = Origin { carrier: Carrier::Tcp, server_port: flow.server_port() };
-        let Self { contexts, pool, config, .. } = self;
+        let Self { contexts, pool, config, announcements, .. } = self;
         let context = slot(contexts, pool, id);
         context.at_end = true;
         context.due[heading.index()] = true;
         let now = flow.last();
-        hand_over(context, pool, &config.conversation, (heading, true), &origin, now);
+        let whose = Whose { flow: &flow, origin: &origin, announcements };
+        hand_over(context, pool, &config.conversation, (heading, true), whose, now);
         if let Some(conversation) = &mut context.conversation {
             conversation.end(heading, now);
         }
         context.session.is_some() || context.conversation.is_some()
+    }
+
+    /// Whether rules look at what is left of a flow: of TCP whose end was not seen, or of which something was
+    /// not inspected. (Suricata makes a packet of it then.)
+    pub(super) fn is_left(&self, id: FlowId, heading: Heading) -> bool {
+        let Some(context) = self.context(id) else { return false };
+        let Some(session) = &context.session else { return false };
+        let open = (SessionState::Established..SessionState::Closed).contains(&session.state());
+        let parser = context.conversation.as_ref().and_then(Conversation::parser);
+        let uninspected = parser.is_some_and(|parser| {
+            let unmarked = (parser.next() - parser.first()) as usize > context.marks.len();
+            unmarked || context.marks.iter().any(|marks| !marks.inspected[heading.index()])
+        });
+        open || uninspected || session.half(heading).raw(true, 0).is_some()
     }
 
     /// What profiles get to see of what is left of a flow.
@@ -345,6 +358,8 @@ impl Follower {
             timestamp: flow.last(),
             number: None,
             at_end: true,
+            // Headings end one after the other, this one last.
+            all_came: heading == Heading::ToClient,
             variables,
             defragmented: false,
         };
@@ -420,6 +435,13 @@ fn slot<'c>(contexts: &'c mut Contexts, pool: &mut StreamPool, id: FlowId) -> &'
     &mut slot.get_or_insert_with(|| (id.generation(), Box::default())).1
 }
 
+/// Whose stream it is, and what may have announced it.
+struct Whose<'a> {
+    flow: &'a FlowView<'a>,
+    origin: &'a Origin,
+    announcements: &'a mut Announcements,
+}
+
 /// Gives the application layer what is certain of a stream, or all of it. Whether something was recognised
 /// by it.
 fn hand_over(
@@ -427,7 +449,7 @@ fn hand_over(
     pool: &mut StreamPool,
     config: &ConversationConfig,
     (heading, all): (Heading, bool),
-    origin: &Origin,
+    whose: Whose<'_>,
     now: Timestamp,
 ) -> bool {
     let Some(session) = &mut context.session else { return false };
@@ -435,8 +457,16 @@ fn hand_over(
     let mut recognised = false;
     let conversation = &mut context.conversation;
     let mut handed = false;
+    let parent = &mut context.parent;
     half.take(pool, all, &mut |piece| {
-        let conversation = conversation.get_or_insert_with(|| Conversation::new(*origin));
+        let conversation =
+            conversation.get_or_insert_with(|| match whose.announcements.take(whose.flow, now) {
+                Some((expected, by)) => {
+                    *parent = Some(by);
+                    Conversation::announced(*whose.origin, expected)
+                }
+                None => Conversation::new(*whose.origin),
+            });
         let before = conversation.verdict();
         handed = true;
         match piece {
@@ -468,13 +498,14 @@ fn is_due(context: &FlowContext, heading: Heading) -> bool {
 
 /// Takes note of what profiles have seen, and of messages that ended.
 fn mark(context: &mut FlowContext, heading: Heading) {
-    let Some(parser) = context.conversation.as_ref().and_then(Conversation::parser) else {
+    let conversation = context.conversation.as_ref();
+    let number = conversation.map_or(0, Conversation::parser_number);
+    let Some(parser) = conversation.and_then(Conversation::parser) else {
         context.marks.clear();
         return;
     };
     let (first, next) = (parser.first(), parser.next());
-    if context.first > first || context.first + (context.marks.len() as u64) > next {
-        // Another parser, which counts from 0 again.
+    if std::mem::replace(&mut context.parser, number) != number {
         context.marks.clear();
         context.first = first;
     }

@@ -16,7 +16,7 @@ mod tests;
 
 pub use follow::FollowConfig;
 pub use live::LiveAnalyzer;
-pub(crate) use records::{ends_of, layers, objects};
+pub(crate) use records::{app_flow, ends_of, layers, objects};
 pub use summary::{PipelineCounters, PipelineSummary, ProfileTotals};
 
 use std::cell::Cell;
@@ -357,10 +357,11 @@ impl Pipeline {
                     break;
                 }
                 // A stream with gaps is left in several pieces.
+                let is_left = follower.is_left(ended.id, heading);
                 for _ in 0..MOST_PIECES {
                     let view = follower.end_view(ended.id, heading, &self.flows);
                     let Some(view) = view else { break };
-                    for (index, stage) in self.stages.iter_mut().enumerate() {
+                    for (index, stage) in self.stages.iter_mut().enumerate().filter(|_| is_left) {
                         self.working = Some(index);
                         stage.profile.on_packet(&view, &mut self.findings);
                     }

@@ -15,6 +15,8 @@ pub(super) struct Origin<'a> {
     pub(super) timestamp: Timestamp,
     pub(super) number: Option<u64>,
     pub(super) at_end: bool,
+    /// All is there that ever will be, of both headings.
+    pub(super) all_came: bool,
     pub(super) defragmented: bool,
     /// What rules have noted about the flow; asked for only where a record is written.
     pub(super) variables: &'a dyn Fn() -> FlowVariables,
@@ -54,7 +56,7 @@ impl Recorder {
             let Some(transaction) = parser.transaction(number) else { continue };
             let files = transaction.files();
             for file in files.iter().skip(marks.files) {
-                if file.state == FileState::Open && !origin.at_end {
+                if file.state == FileState::Open && !origin.all_came {
                     break;
                 }
                 marks.files += 1;
@@ -72,7 +74,7 @@ impl Recorder {
             }
             let finished =
                 Heading::ALL.iter().all(|&heading| transaction.progress(heading) == COMPLETE);
-            if finished || origin.at_end {
+            if finished || origin.all_came {
                 marks.logged = true;
                 if transaction.is_logged() {
                     findings.emit(Event::App(Box::new(AppRecord {
@@ -141,7 +143,11 @@ pub(crate) fn layers(conversation: &Conversation) -> AppLayers {
     }
 }
 
-fn app_flow(flow: &FlowView<'_>, parent_id: Option<u64>, variables: FlowVariables) -> AppFlow {
+pub(crate) fn app_flow(
+    flow: &FlowView<'_>,
+    parent_id: Option<u64>,
+    variables: FlowVariables,
+) -> AppFlow {
     AppFlow {
         flow_id: flow.flow_id(),
         wire: flow.wire(),

@@ -103,10 +103,7 @@ impl Serialize for FileLine<'_> {
 }
 
 /// Each object under its own name.
-pub(super) fn write_objects<M: SerializeMap>(
-    objects: &AppObjects,
-    map: &mut M,
-) -> Result<(), M::Error> {
+fn write_objects<M: SerializeMap>(objects: &AppObjects, map: &mut M) -> Result<(), M::Error> {
     objects.iter().try_for_each(|(key, object)| map.serialize_entry(key, object))
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use umbra_analyzers::events::{EventContext, EventSink, NullSink};
+use umbra_analyzers::ids::IdsPlan;
 use umbra_analyzers::pipeline::{LiveAnalyzer, PipelineConfig, PipelineSummary};
 use umbra_analyzers::profile::{Plan, factory};
 use umbra_analyzers::runner::{Analyzer, CrashReport};
@@ -71,8 +72,9 @@ impl Shadow {
             .iter()
             .filter_map(|spec| {
                 let plan = factory(spec.config.kind).ok()?.validate(&spec.config).ok();
-                if plan.is_none() {
-                    log::error!("profile {} cannot be planned: left out", spec.id);
+                match &plan {
+                    None => log::error!("profile {} cannot be planned: left out", spec.id),
+                    Some(plan) => tell_of_rules(&spec.id, plan),
                 }
                 plan
             })
@@ -156,6 +158,20 @@ pub(super) fn crash_saver(directory: Option<PathBuf>) -> Box<dyn FnMut(&CrashRep
             Err(e) => log::error!("packets in hand cannot be saved to {}: {e}", path.display()),
         }
     })
+}
+
+/// Says how many rules are at work, and names those that are not.
+fn tell_of_rules(id: &crate::manifest::ProfileId, plan: &Plan) {
+    let Some(report) = IdsPlan::of(plan).map(IdsPlan::report) else { return };
+    report.lines.iter().for_each(|line| log::warn!("{id}: {line}"));
+    report.errors.iter().for_each(|error| log::warn!("{id}: not loaded: {error}"));
+    if report.loaded == 0 {
+        log::warn!(
+            "{id} has no rules and will find nothing: give it some, as in configs/signatures.toml"
+        );
+    } else {
+        log::info!("{id}: {} rules, {} not loaded", report.loaded, report.errors.len());
+    }
 }
 
 fn save(path: &std::path::Path, report: &CrashReport) -> std::io::Result<()> {

@@ -109,8 +109,10 @@ impl Http2Parser {
             return Ok(Some(len));
         }
         if begin.get(..PREFACE_WORD) == PREFACE.get(..PREFACE_WORD) {
+            // What the other end says can be read all the same.
             self.connection_event("http2.invalid_client_magic")?;
-            return Err(ParseError { reason: "no preface of HTTP/2" });
+            self.reader(heading).close();
+            return Ok(Some(bytes.len()));
         }
         // The beginning was not seen.
         self.reader(heading).state = State::Frames;
@@ -239,6 +241,8 @@ impl Http2Parser {
         match header.kind() {
             Kind::PushPromise => return self.push_promise(heading, header, payload),
             Kind::Continuation => return self.continuation(heading, header, payload),
+            // An acknowledgement, most often: it says nothing.
+            Kind::Settings if payload.is_empty() => return Ok(()),
             _ => {}
         }
         let transaction = self.note(heading, header)?;
@@ -255,7 +259,7 @@ impl Http2Parser {
         let Some(held) = self.held.get_mut(transaction) else { return Ok(()) };
         let facts = &mut held.side_mut(heading).facts;
         match header.kind() {
-            Kind::Settings if !payload.is_empty() => facts.settings(settings(payload)),
+            Kind::Settings => facts.settings(settings(payload)),
             Kind::Priority => facts.priority(payload.last().copied().unwrap_or_default()),
             Kind::WindowUpdate => facts.window(number(payload, 0).unwrap_or_default()),
             Kind::RstStream => facts.error(number(payload, 0).unwrap_or_default(), false),

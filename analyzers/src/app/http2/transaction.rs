@@ -210,16 +210,18 @@ impl Transaction for Http2Transaction {
         }
         let fields = &side.fields;
         let cookie = if heading == Heading::ToServer { "cookie" } else { "set-cookie" };
+        // What has no field of its own is there with the others, and of the connection always.
+        let has_start = fields.begun || self.stream == 0;
         let bytes = match buffer {
             Buffer::HttpUri | Buffer::HttpUriRaw => fields.first(":path"),
             Buffer::HttpMethod => fields.first(":method"),
-            Buffer::HttpProtocol => Some(&b"HTTP/2"[..]),
-            Buffer::HttpRequestLine | Buffer::HttpResponseLine => {
+            Buffer::HttpProtocol if has_start => Some(&b"HTTP/2"[..]),
+            Buffer::HttpRequestLine | Buffer::HttpResponseLine if has_start => {
                 Some(fields.start(heading == Heading::ToServer))
             }
             Buffer::HttpStatCode => fields.first(":status"),
             // HTTP/2 has none, which is not the same as that it is absent.
-            Buffer::HttpStatMsg => return Some(BufferView::whole(b"")),
+            Buffer::HttpStatMsg if has_start => return Some(BufferView::whole(b"")),
             Buffer::HttpHeader => fields.lines(Some(cookie)),
             Buffer::HttpHeaderRaw => fields.lines(None),
             Buffer::HttpHeaderNames => fields.names(),

@@ -19,6 +19,7 @@ use super::conditions::{self, Ends, header_holds};
 use super::flow_state::FlowState;
 use super::limits::RuleLimits;
 use super::remember::Memory;
+use super::tags::Tags;
 use crate::decode::{Decoded, Transport};
 use crate::events::{AlertDetail, FlowVariables, Timestamp};
 use crate::flow::FlowId;
@@ -70,6 +71,7 @@ pub(crate) struct Engine {
     pub(crate) room: Vec<u8>,
     states: Vec<Option<(u32, Box<FlowState>)>>,
     candidates: Candidates,
+    pub(crate) tags: Tags,
     pub(crate) matched: Vec<Matched>,
     /// What expressions saved of the packet.
     pub(crate) packet_captures: Vec<(Arc<str>, Vec<u8>)>,
@@ -103,6 +105,7 @@ impl Engine {
             scratch: plan.base.scratch()?,
             candidates: Candidates::new(plan.base.rules.len()),
             plan,
+            tags: Tags::default(),
             context: MatchContext::new(),
             room: Vec::new(),
             states: Vec::new(),
@@ -117,6 +120,12 @@ impl Engine {
         let mut state = self.take_state(view.flow_id);
         let sight =
             Sight { view, ends: Ends::of(view), payload: payload_of(view), window: view.window() };
+        if let Some(packet) = view.packet {
+            let (len, ends, now) = (packet.meta.frame_len, sight.ends.as_ref(), view.timestamp);
+            if self.tags.packet(len, ends, &mut state.tag, now) {
+                self.tagged(&sight, &state, findings);
+            }
+        }
         if !state.passed {
             self.packet_rules(&sight, &mut state);
             self.transactions(&sight, &mut state);

@@ -28,11 +28,25 @@ struct Case<'t> {
     progress: u8,
 }
 
+impl<'t> Case<'t> {
+    /// The heading that a part is looked at in: of rules about both headings the part's own, whichever the
+    /// packet has.
+    fn of(&self, part: &AppPart, both_headings: bool) -> Case<'t> {
+        match part.heading {
+            Some(heading) if both_headings => {
+                Case { heading, progress: self.transaction.progress(heading), ..*self }
+            }
+            _ => *self,
+        }
+    }
+}
+
 impl Engine {
     /// Evaluates the rules of all transactions that have come further in the packet's heading.
     pub(crate) fn transactions(&mut self, sight: &Sight<'_>, state: &mut FlowState) {
         let Some(conversation) = sight.view.conversation() else { return };
         let Some(parser) = conversation.parser() else { return };
+        state.of_parser(conversation.parser_number());
         let plan = Arc::clone(&self.plan);
         let heading = sight.view.heading;
         let group = plan.base.app(parser.protocol(), heading);
@@ -206,7 +220,8 @@ impl Engine {
             if noted && pending.found & bit != 0 {
                 continue;
             }
-            if self.app_part_holds(part, case, skip_files) {
+            let case = case.of(part, rule.both_headings);
+            if self.app_part_holds(part, &case, skip_files) {
                 pending.found |= bit;
             } else {
                 all = false;

@@ -109,6 +109,7 @@ fn empty(file: Arc<str>, line: u32, action: Action, header: Header) -> Rule {
         detection_filter: None,
         tags: Vec::new(),
         noalert: false,
+        alert: false,
         filestore: None,
         variables: Vec::new(),
         prefilter: false,

@@ -8,10 +8,8 @@ use crate::testing::TestRecord;
 /// One name leads to another, which has an address; somebody is responsible, and where that is stands behind.
 fn answer(flags: u16) -> Vec<u8> {
     let (alias, server) = (name("cdn.Alias.net"), name("ns.boss.org"));
-    let answers = [
-        ("www.Example.com", CNAME, alias.as_slice()),
-        ("cdn.Alias.net", A, &[192, 0, 2, 80][..]),
-    ];
+    let answers =
+        [("www.Example.com", CNAME, alias.as_slice()), ("cdn.Alias.net", A, &[192, 0, 2, 80][..])];
     let authorities = [("zone.net", NS, server.as_slice())];
     let additionals = [("extra.boss.org", A, &[192, 0, 2, 53][..])];
     message(flags, &[("www.Example.com", A)], [&answers, &authorities, &additionals])

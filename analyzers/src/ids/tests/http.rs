@@ -82,7 +82,10 @@ fn request() -> Vec<Case> {
         http(
             "http.request_line http_request_line",
             &[
-                (1, "http.request_line; content:\"POST /a\"; startswith; content:\"HTTP/1.1\"; endswith;"),
+                (
+                    1,
+                    "http.request_line; content:\"POST /a\"; startswith; content:\"HTTP/1.1\"; endswith;",
+                ),
                 (1, "http_request_line; content:\" HTTP/1.1\"; endswith;"),
                 (0, "http.request_line; content:\"Host\";"),
                 (0, "http_request_line; content:\"POST /index\";"),
@@ -231,8 +234,14 @@ fn both() -> Vec<Case> {
         http(
             "http.header_names http_header_names",
             &[
-                (1, "http.header_names; content:\"|0d 0a|Host|0d 0a|User-Agent|0d 0a|\"; startswith;"),
-                (1, "flow:to_client; http_header_names; content:\"|0d 0a|Content-Length|0d 0a 0d 0a|\"; endswith;"),
+                (
+                    1,
+                    "http.header_names; content:\"|0d 0a|Host|0d 0a|User-Agent|0d 0a|\"; startswith;",
+                ),
+                (
+                    1,
+                    "flow:to_client; http_header_names; content:\"|0d 0a|Content-Length|0d 0a 0d 0a|\"; endswith;",
+                ),
                 (0, "http.header_names; content:\"probe\";"),
                 (0, "flow:to_server; http_header_names; content:\"Server\";"),
             ],
@@ -240,7 +249,10 @@ fn both() -> Vec<Case> {
         http(
             "http.start http_start",
             &[
-                (1, "http.start; content:\"POST /a\"; startswith; content:\"HTTP/1.1|0d 0a|Host\";"),
+                (
+                    1,
+                    "http.start; content:\"POST /a\"; startswith; content:\"HTTP/1.1|0d 0a|Host\";",
+                ),
                 (1, "flow:to_client; http_start; content:\"HTTP/1.0 404\"; startswith;"),
                 (0, "http.start; content:\"hello\";"),
                 (0, "flow:to_client; http_start; content:\"<p>\";"),

@@ -148,6 +148,10 @@ fn versions() -> Vec<Case> {
     ]
 }
 
+pub(super) fn cases() -> Vec<Case> {
+    [frames(), versions()].concat()
+}
+
 #[test]
 fn frames_of_http2() {
     check("http2", &frames());

@@ -4,6 +4,20 @@
 //! in that keyword and must not. The rest are the tables, by family.
 
 mod case;
+mod coverage;
+mod dns;
+mod events;
+mod files;
 mod header;
+mod http;
 mod http2;
 mod lab;
+mod lines;
+mod meta;
+mod packet;
+mod payload;
+mod sets;
+mod smb;
+mod state;
+mod tls;
+mod transform;

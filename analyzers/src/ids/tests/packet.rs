@@ -27,7 +27,12 @@ fn ip() -> Vec<Case> {
         case(
             "tos",
             datagram(&Ip4 { tos: 16, ..Ip4::default() }),
-            &[(1, "ip", "tos:16;"), (1, "ip", "tos:!8;"), (0, "ip", "tos:8;"), (0, "ip", "tos:!16;")],
+            &[
+                (1, "ip", "tos:16;"),
+                (1, "ip", "tos:!8;"),
+                (0, "ip", "tos:8;"),
+                (0, "ip", "tos:!16;"),
+            ],
         ),
         case(
             "id",
@@ -62,9 +67,10 @@ fn ip() -> Vec<Case> {
         ),
         case(
             "fragbits",
-            frames([0x4000, 0x2000, 0x8000, 0].map(|fragment| {
-                Ip4 { fragment, ..Ip4::default() }.udp(PORTS, b"x")
-            })),
+            frames(
+                [0x4000, 0x2000, 0x8000, 0]
+                    .map(|fragment| Ip4 { fragment, ..Ip4::default() }.udp(PORTS, b"x")),
+            ),
             &[
                 (1, "ip", "fragbits:D;"),
                 (1, "ip", "fragbits:M;"),
@@ -77,9 +83,10 @@ fn ip() -> Vec<Case> {
         ),
         case(
             "fragoffset",
-            frames([0x2000, 0x2002].map(|fragment| {
-                Ip4 { fragment, ..Ip4::default() }.frame(17, &[0; 16])
-            })),
+            frames(
+                [0x2000, 0x2002]
+                    .map(|fragment| Ip4 { fragment, ..Ip4::default() }.frame(17, &[0; 16])),
+            ),
             &[
                 (1, "ip", "fragoffset:2;"),
                 (1, "ip", "fragoffset:<1; fragbits:M;"),

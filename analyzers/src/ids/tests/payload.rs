@@ -168,9 +168,17 @@ fn bytes() -> Vec<Case> {
             "byte_jump",
             numbers(),
             &[
-                (1, "udp", "byte_jump:1,0,multiplier 2,from_beginning; content:\"target\"; within:6;"),
+                (
+                    1,
+                    "udp",
+                    "byte_jump:1,0,multiplier 2,from_beginning; content:\"target\"; within:6;",
+                ),
                 (1, "udp", "byte_jump:1,0,post_offset 15; content:\"target\"; within:6;"),
-                (1, "udp", "content:\"037\"; byte_jump:2,-3,relative,string,dec,align; isdataat:!100,relative;"),
+                (
+                    1,
+                    "udp",
+                    "content:\"037\"; byte_jump:2,-3,relative,string,dec,align; isdataat:!100,relative;",
+                ),
                 (1, "udp", "byte_jump:1,0,from_end,post_offset -22; content:\"target\"; within:6;"),
                 (0, "udp", "byte_jump:1,0,from_beginning; content:\"target\"; within:6;"),
                 (0, "udp", "byte_jump:2,1; content:\"target\"; distance:0;"),
@@ -181,7 +189,11 @@ fn bytes() -> Vec<Case> {
             numbers(),
             &[
                 (1, "udp", "byte_extract:1,0,n; content:\"target\"; offset:n;"),
-                (1, "udp", "byte_extract:1,0,n,multiplier 2; isdataat:n; content:\"target\"; offset:n; depth:6;"),
+                (
+                    1,
+                    "udp",
+                    "byte_extract:1,0,n,multiplier 2; isdataat:n; content:\"target\"; offset:n; depth:6;",
+                ),
                 (1, "udp", "byte_extract:2,8,n,string,dec; byte_test:1,<,n,0;"),
                 (0, "udp", "byte_extract:1,0,n,multiplier 4; isdataat:n;"),
                 (0, "udp", "byte_extract:1,0,n,multiplier 2; content:\".target\"; offset:n;"),
@@ -192,21 +204,53 @@ fn bytes() -> Vec<Case> {
             "byte_math",
             numbers(),
             &[
-                (1, "udp", "byte_math:bytes 1, offset 0, oper +, rvalue 16, result n; content:\"target\"; offset:n; depth:6;"),
-                (1, "udp", "byte_math:bytes 1, offset 0, oper <<, rvalue 1, result n; content:\"target\"; offset:n; depth:6;"),
-                (1, "udp", "byte_math:bytes 2, offset 1, oper -, rvalue 226, result n, endian big; content:\"target\"; offset:n; depth:6;"),
-                (0, "udp", "byte_math:bytes 1, offset 0, oper +, rvalue 17, result n; content:\"target\"; offset:n;"),
-                (0, "udp", "byte_math:bytes 1, offset 0, oper /, rvalue 2, result n; content:\"target\"; offset:n; depth:6;"),
+                (
+                    1,
+                    "udp",
+                    "byte_math:bytes 1, offset 0, oper +, rvalue 16, result n; content:\"target\"; offset:n; depth:6;",
+                ),
+                (
+                    1,
+                    "udp",
+                    "byte_math:bytes 1, offset 0, oper <<, rvalue 1, result n; content:\"target\"; offset:n; depth:6;",
+                ),
+                (
+                    1,
+                    "udp",
+                    "byte_math:bytes 2, offset 1, oper -, rvalue 226, result n, endian big; content:\"target\"; offset:n; depth:6;",
+                ),
+                (
+                    0,
+                    "udp",
+                    "byte_math:bytes 1, offset 0, oper +, rvalue 17, result n; content:\"target\"; offset:n;",
+                ),
+                (
+                    0,
+                    "udp",
+                    "byte_math:bytes 1, offset 0, oper /, rvalue 2, result n; content:\"target\"; offset:n; depth:6;",
+                ),
             ],
         ),
         case(
             "base64_decode base64_data",
             datagram(b"auth: dXNlcjpwYXNz\r\n"),
             &[
-                (1, "udp", "content:\"auth|3a| \"; base64_decode:relative; base64_data; content:\"user:pass\";"),
-                (1, "udp", "base64_decode:bytes 4, offset 6; base64_data; content:\"use\"; bsize:3;"),
+                (
+                    1,
+                    "udp",
+                    "content:\"auth|3a| \"; base64_decode:relative; base64_data; content:\"user:pass\";",
+                ),
+                (
+                    1,
+                    "udp",
+                    "base64_decode:bytes 4, offset 6; base64_data; content:\"use\"; bsize:3;",
+                ),
                 (0, "udp", "base64_decode:offset 5; base64_data; content:\"user\";"),
-                (0, "udp", "content:\"auth|3a| \"; base64_decode:relative; base64_data; content:\"dXNl\";"),
+                (
+                    0,
+                    "udp",
+                    "content:\"auth|3a| \"; base64_decode:relative; base64_data; content:\"dXNl\";",
+                ),
                 (0, "udp", "base64_decode:bytes 4, offset 6; base64_data; content:\"pass\";"),
             ],
         ),

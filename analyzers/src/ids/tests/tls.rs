@@ -11,14 +11,16 @@ use crate::testing::TestRecord;
 /// The certificate is of 2023 and 2024, the conversation of May 2024.
 fn handshake() -> Vec<TestRecord> {
     let chain = [
-        certificate("shop.example", "Test CA", ("230101000000Z", "250101000000Z"), &["alt.example"]),
+        certificate(
+            "shop.example",
+            "Test CA",
+            ("230101000000Z", "250101000000Z"),
+            &["alt.example"],
+        ),
         certificate("Test CA", "Root", ("200101000000Z", "300101000000Z"), &[]),
     ];
-    let greeting = [
-        server_hello(TLS_1_2, &["h2"]),
-        certificates(TLS_1_2, &chain),
-        server_hello_done(TLS_1_2),
-    ];
+    let greeting =
+        [server_hello(TLS_1_2, &["h2"]), certificates(TLS_1_2, &chain), server_hello_done(TLS_1_2)];
     Talk::to(443)
         .client(client_hello(TLS_1_2, "www.Shop.example", &["h2", "http/1.1"]))
         .server(greeting.concat())
@@ -160,12 +162,30 @@ fn of_certificates() -> Vec<Case> {
         tls(
             "tls.cert_fingerprint tls_cert_fingerprint tls.fingerprint",
             &[
-                (1, "tls.cert_fingerprint; content:\"9a:19:17:e4:1f:c9:53:28:25:ee:59:ad:39:ac:5c:b9:41:fd:9b:8f\"; bsize:59;"),
-                (1, "tls_cert_fingerprint; content:\"9a:19:17:e4:1f:c9:53:28:25:ee:59:ad:39:ac:5c:b9:41:fd:9b:8f\";"),
-                (1, "tls.fingerprint:\"9a:19:17:e4:1f:c9:53:28:25:ee:59:ad:39:ac:5c:b9:41:fd:9b:8f\";"),
-                (0, "tls.cert_fingerprint; content:\"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\";"),
-                (0, "tls_cert_fingerprint; content:\"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\";"),
-                (0, "tls.fingerprint:\"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\";"),
+                (
+                    1,
+                    "tls.cert_fingerprint; content:\"9a:19:17:e4:1f:c9:53:28:25:ee:59:ad:39:ac:5c:b9:41:fd:9b:8f\"; bsize:59;",
+                ),
+                (
+                    1,
+                    "tls_cert_fingerprint; content:\"9a:19:17:e4:1f:c9:53:28:25:ee:59:ad:39:ac:5c:b9:41:fd:9b:8f\";",
+                ),
+                (
+                    1,
+                    "tls.fingerprint:\"9a:19:17:e4:1f:c9:53:28:25:ee:59:ad:39:ac:5c:b9:41:fd:9b:8f\";",
+                ),
+                (
+                    0,
+                    "tls.cert_fingerprint; content:\"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\";",
+                ),
+                (
+                    0,
+                    "tls_cert_fingerprint; content:\"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\";",
+                ),
+                (
+                    0,
+                    "tls.fingerprint:\"00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00\";",
+                ),
             ],
         ),
         tls(
@@ -201,14 +221,16 @@ fn of_certificates() -> Vec<Case> {
             "tls_cert_expired tls_cert_valid",
             Talk::to(443)
                 .client(client_hello(TLS_1_2, "a.example", &[]))
-                .server([
-                    server_hello(TLS_1_2, &[]),
-                    certificates(
-                        TLS_1_2,
-                        &[certificate("a", "b", ("200101000000Z", "220101000000Z"), &[])],
-                    ),
-                ]
-                .concat())
+                .server(
+                    [
+                        server_hello(TLS_1_2, &[]),
+                        certificates(
+                            TLS_1_2,
+                            &[certificate("a", "b", ("200101000000Z", "220101000000Z"), &[])],
+                        ),
+                    ]
+                    .concat(),
+                )
                 .end(),
             &[(1, "tls", "tls_cert_expired;"), (0, "tls", "tls_cert_valid;")],
         ),

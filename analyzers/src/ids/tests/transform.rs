@@ -58,7 +58,10 @@ pub(super) fn cases() -> Vec<Case> {
             "/path/file.php",
             &[
                 (1, "http.uri; pcrexform:\"[a-z]+/([a-z]+)\"; content:\"file\"; bsize:4;"),
-                (1, "http.request_line; pcrexform:\"(\\S+) HTTP\"; content:\"/path/file.php\"; bsize:14;"),
+                (
+                    1,
+                    "http.request_line; pcrexform:\"(\\S+) HTTP\"; content:\"/path/file.php\"; bsize:14;",
+                ),
                 (0, "http.uri; pcrexform:\"[a-z]+/([a-z]+)\"; content:\"path\";"),
                 (0, "http.uri; pcrexform:\"[a-z]+/([a-z]+)\"; content:\"php\";"),
             ],
@@ -78,7 +81,10 @@ pub(super) fn cases() -> Vec<Case> {
             "/aGVsbG8gd29ybGQ=",
             &[
                 (1, "http.uri; from_base64:offset 1; content:\"hello world\"; bsize:11;"),
-                (1, "http.uri; from_base64:bytes 8, offset 1, mode rfc2045; content:\"hello \"; bsize:6;"),
+                (
+                    1,
+                    "http.uri; from_base64:bytes 8, offset 1, mode rfc2045; content:\"hello \"; bsize:6;",
+                ),
                 (0, "http.uri; from_base64:offset 2; content:\"hello\";"),
                 (0, "http.uri; from_base64:offset 1; content:\"aGVs\";"),
             ],
@@ -96,7 +102,10 @@ pub(super) fn cases() -> Vec<Case> {
             "zlib_deflate",
             "/eJzLSM3JyVcozy/KSQEAGgsEXQ==",
             &[
-                (1, "http.uri; from_base64:offset 1; zlib_deflate; content:\"hello world\"; bsize:11;"),
+                (
+                    1,
+                    "http.uri; from_base64:offset 1; zlib_deflate; content:\"hello world\"; bsize:11;",
+                ),
                 (0, "http.uri; from_base64:offset 1; zlib_deflate; content:\"|78 9c|\";"),
             ],
         ),
@@ -105,9 +114,18 @@ pub(super) fn cases() -> Vec<Case> {
             "to_md5 to_sha1 to_sha256",
             "/abc",
             &[
-                (1, "http.uri; to_md5; content:\"|48 2a 71 43 ac 74 7e ff 5e 5a 59 92 a6 01 6d 65|\"; bsize:16;"),
-                (1, "http.uri; to_sha1; content:\"|06 f7 4e 79 66 94 6c 16 47 93 0a 89 94 40 75 58 39 f7 4e 3e|\"; bsize:20;"),
-                (1, "http.uri; to_sha256; content:\"|aa ae a3 61 3d f9 f4 09 e3 b7 92 64 ca 21 c3 e1 2e 99 ad 2d 7b 0f 6f c9 b4 ca 2f 46 10 b8 78 a1|\"; bsize:32;"),
+                (
+                    1,
+                    "http.uri; to_md5; content:\"|48 2a 71 43 ac 74 7e ff 5e 5a 59 92 a6 01 6d 65|\"; bsize:16;",
+                ),
+                (
+                    1,
+                    "http.uri; to_sha1; content:\"|06 f7 4e 79 66 94 6c 16 47 93 0a 89 94 40 75 58 39 f7 4e 3e|\"; bsize:20;",
+                ),
+                (
+                    1,
+                    "http.uri; to_sha256; content:\"|aa ae a3 61 3d f9 f4 09 e3 b7 92 64 ca 21 c3 e1 2e 99 ad 2d 7b 0f 6f c9 b4 ca 2f 46 10 b8 78 a1|\"; bsize:32;",
+                ),
                 (0, "http.uri; to_md5; content:\"/abc\";"),
                 (0, "http.uri; to_sha1; content:\"/abc\";"),
                 (0, "http.uri; to_sha256; content:\"/abc\";"),
@@ -118,7 +136,11 @@ pub(super) fn cases() -> Vec<Case> {
             Talk::to(80).client("POST / HTTP/1.0\r\nContent-Length: 9\r\n\r\na  b\t\n c ").end(),
             &[
                 (1, "http", "http.request_body; strip_whitespace; content:\"abc\"; bsize:3;"),
-                (1, "http", "http.request_body; compress_whitespace; content:\"a b\"; startswith; bsize:6;"),
+                (
+                    1,
+                    "http",
+                    "http.request_body; compress_whitespace; content:\"a b\"; startswith; bsize:6;",
+                ),
                 (0, "http", "http.request_body; strip_whitespace; content:\" \";"),
                 (0, "http", "http.request_body; compress_whitespace; content:\"  \";"),
             ],
@@ -136,7 +158,11 @@ pub(super) fn cases() -> Vec<Case> {
             "strip_pseudo_headers",
             Talk::to(80).client("GET / HTTP/1.0\r\nHost: a\r\n:path: x\r\nEnd: b\r\n\r\n").end(),
             &[
-                (1, "http", "http.header.raw; strip_pseudo_headers; content:\"Host: a|0d 0a|End: b\";"),
+                (
+                    1,
+                    "http",
+                    "http.header.raw; strip_pseudo_headers; content:\"Host: a|0d 0a|End: b\";",
+                ),
                 (0, "http", "http.header.raw; strip_pseudo_headers; content:\"path\";"),
             ],
         ),

@@ -85,6 +85,8 @@ pub struct Rule {
     pub tags: Vec<Tag>,
     /// It matches without an alert.
     pub noalert: bool,
+    /// `alert` was said: a rule that lets through alerts all the same.
+    pub alert: bool,
     /// `filestore` was said: with its options as text (`response,flow`), empty for none.
     pub filestore: Option<Box<str>>,
     /// Names of the variables that `byte_extract` and `byte_math` set, by [`VarId`].

@@ -1,8 +1,11 @@
 //! A laboratory: rules, frames made in memory, and the alerts that come of them.
 
+pub(super) mod dns;
 mod dump;
 pub(super) mod packets;
+pub(super) mod smb;
 pub(super) mod talk;
+pub(super) mod tls;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -48,10 +51,14 @@ impl Lab {
         self
     }
 
+    pub(super) fn settings(&self) -> Map<String, Value> {
+        self.settings.clone()
+    }
+
     /// The rules, compiled; all of them must have been loaded.
     pub(super) fn plan(&self) -> Plan {
         let config = ProfileConfig {
-            settings: self.settings.clone(),
+            settings: self.settings(),
             ..ProfileConfig::standard(ProfileKind::Ids)
         };
         let plan = IdsFactory.validate(&config).unwrap();

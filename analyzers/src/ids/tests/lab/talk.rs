@@ -119,6 +119,16 @@ impl Talk {
         self.says(Heading::ToClient, bytes)
     }
 
+    /// Lines with `C:` before what the client says and `S:` before what the server does.
+    pub(in crate::ids::tests) fn lines(mut self, said: &str) -> Self {
+        for line in said.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+            let (who, what) = line.split_at(2);
+            let heading = Heading::to_server_if(who == "C:");
+            self = self.says(heading, format!("{what}\r\n"));
+        }
+        self
+    }
+
     /// Bytes that are sent and not in the capture, though acknowledged.
     pub(in crate::ids::tests) fn lost(mut self, heading: Heading, len: u32) -> Self {
         self.seq[heading.index()] = self.seq[heading.index()].wrapping_add(len);

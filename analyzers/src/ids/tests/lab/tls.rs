@@ -102,8 +102,7 @@ pub(in crate::ids::tests) fn certificate(
     names: &[&str],
 ) -> Vec<u8> {
     // sha256WithRSAEncryption
-    let signed =
-        || sequence(&[der(6, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 11]), der(5, &[])]);
+    let signed = || sequence(&[der(6, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 11]), der(5, &[])]);
     let rsa = sequence(&[der(6, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1]), der(5, &[])]);
     let key = sequence(&[der(2, &[0x00, 0xc1, 0x23]), der(2, &[1, 0, 1])]);
     let names: Vec<u8> = names.iter().flat_map(|name| der(0x82, name.as_bytes())).collect();
