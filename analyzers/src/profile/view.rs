@@ -24,6 +24,8 @@ pub struct FlowContext {
     pub(crate) marks: VecDeque<TransactionMarks>,
     /// Number of the transaction of the first mark.
     pub(crate) first: u64,
+    /// Whose they are: [`Conversation::parser_number`].
+    pub(crate) parser: u32,
     /// The stream of this heading is to be inspected even if little is new.
     pub(crate) due: [bool; 2],
     /// A message ended in this heading, which is why its stream is due.

@@ -209,16 +209,23 @@ fn app_protocol(
         (None, true) => Verdict::Failed,
         (None, false) => Verdict::Unknown,
     };
-    let of = |side| conversation.side(side) == wanted;
+    let is = |known| match (wanted, known) {
+        (Verdict::Found(wanted), Verdict::Found(known)) => wanted.covers(known),
+        (wanted, known) => wanted == known,
+    };
+    let of = |side| is(conversation.side(side));
     match mode {
         "to_server" | "toserver" => of(Heading::ToServer),
         "to_client" | "toclient" => of(Heading::ToClient),
         "either" => of(Heading::ToServer) || of(Heading::ToClient),
-        "original" => conversation.original() == protocol && protocol.is_some(),
-        "final" => conversation.verdict() == wanted,
+        "original" => {
+            let original = conversation.original();
+            protocol.zip(original).is_some_and(|(wanted, known)| wanted.covers(known))
+        }
+        "final" => is(conversation.verdict()),
         _ => match conversation.side(view.heading) {
-            Verdict::Unknown if wanted != Verdict::Unknown => conversation.verdict() == wanted,
-            known => known == wanted,
+            Verdict::Unknown if wanted != Verdict::Unknown => is(conversation.verdict()),
+            known => is(known),
         },
     }
 }
