@@ -97,7 +97,7 @@ fn random(maker: &mut Maker<'_>) -> Result<Vec<u8>, Skip> {
 
 fn client_hello(maker: &mut Maker<'_>, version: u16, opaque: &[u8]) -> Result<Vec<u8>, Skip> {
     let is_ours = maker.heading() == Heading::ToServer;
-    let name = maker.app_bytes(Buffer::TlsSni, Style::letters())?;
+    let name = maker.host_name(Buffer::TlsSni, &Style::letters())?;
     let name = name.unwrap_or_else(|| b"www.example.test".to_vec());
     let mut body = version.to_be_bytes().to_vec();
     if is_ours {
