@@ -8,13 +8,18 @@ use super::transaction::Http2Transaction;
 
 /// The stream that the request is in.
 const STREAM: u32 = 1;
+/// Types of frames that this would have been in.
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
 /// No settings are longer.
 const SETTINGS_LIMIT: usize = 4096;
 
 impl Http2Parser {
     pub(super) fn upgrade(&mut self, upgraded: &Upgraded) {
         let mut transaction = Http2Transaction::of_stream(STREAM);
-        let fields = &mut transaction.side_mut(Heading::ToServer).fields;
+        let side = transaction.side_mut(Heading::ToServer);
+        side.facts.frame(HEADERS);
+        let fields = &mut side.fields;
         fields.begun = true;
         let mut add = |name: &[u8], value: &[u8]| {
             fields.add(Item::Field(Field {
@@ -49,6 +54,7 @@ impl Http2Parser {
         if let Some(Some(payload)) = payload {
             let mut of_connection = Http2Transaction::of_stream(0);
             let facts = &mut of_connection.side_mut(Heading::ToServer).facts;
+            facts.frame(SETTINGS);
             facts.settings(settings(&payload));
             let _ = self.held.add(of_connection, &self.config);
         }
