@@ -106,6 +106,11 @@ impl<'f> Walk<'_, 'f> {
     }
 
     pub(super) fn ppp(&mut self, at: Cursor<'f>) {
+        // Address and control, or a protocol of one byte: the second one tells.
+        if at.bytes == [0xff] && at.wire_len() > 1 {
+            self.out.cut_short = true;
+            return;
+        }
         let header = match Ppp::new_checked(at.bytes) {
             Ok(header) => header,
             Err(e) => return self.refuse(at, &e, DecodeFault::PppPktTooSmall),

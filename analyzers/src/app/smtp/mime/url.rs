@@ -6,11 +6,10 @@ const SCHEME: &[u8] = b"http://";
 const COUNT_LIMIT: usize = 512;
 const BYTES_LIMIT: usize = 128 << 10;
 
-/// Addresses of a mail without their schemes, the last first. As Suricata has them: as often as they are
-/// there, and with the line's end where that ends them.
+/// Addresses of a mail without their schemes. As Suricata has them: as often as they are there, and with the
+/// line's end where that ends them.
 #[derive(Debug, Default)]
 pub(in super::super) struct Urls {
-    /// The first first.
     all: Vec<Vec<u8>>,
     bytes: usize,
 }
@@ -31,7 +30,13 @@ impl Urls {
         }
     }
 
-    pub(in super::super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    /// By the order in which they came, so that one keeps its number.
+    pub(in super::super) fn get(&self, index: usize) -> Option<&[u8]> {
+        self.all.get(index).map(Vec::as_slice)
+    }
+
+    /// As records have them.
+    pub(in super::super) fn last_first(&self) -> impl Iterator<Item = &[u8]> {
         self.all.iter().rev().map(Vec::as_slice)
     }
 
@@ -59,7 +64,7 @@ mod tests {
     fn urls(line: &str) -> Vec<String> {
         let mut urls = Urls::default();
         urls.collect(line.as_bytes());
-        urls.iter().map(|url| String::from_utf8_lossy(url).into_owned()).collect()
+        urls.last_first().map(|url| String::from_utf8_lossy(url).into_owned()).collect()
     }
 
     #[test]
