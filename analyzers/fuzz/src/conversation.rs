@@ -4,7 +4,7 @@
 //! gives the same protocol, events and transactions, except that a stream is recognised by what is
 //! there: that depends on the cuts, so the two are compared only where both were recognised alike.
 
-use umbra_analyzers::app::detect::{Carrier, Origin, Verdict};
+use umbra_analyzers::app::detect::{Carrier, HEAD, Origin, Verdict};
 use umbra_analyzers::app::ssh::SshConfig;
 use umbra_analyzers::app::tls::TlsConfig;
 use umbra_analyzers::app::{Conversation, ConversationConfig, Heading};
@@ -93,7 +93,8 @@ fn run(origin: Origin, steps: &[Owned], cuts: Option<(Dice, usize)>) -> Outcome 
         told.extend(held(parser));
     }
     if conversation.is_deaf() && conversation.parser().is_none() {
-        assert_eq!(conversation.memory_bytes(), 0, "nothing is known and something kept");
+        // What the other end says may still tell something, by its beginning.
+        assert!(conversation.memory_bytes() <= HEAD, "nothing will be known and much is kept");
     }
     Outcome {
         verdicts: [

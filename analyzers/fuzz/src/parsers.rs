@@ -217,7 +217,7 @@ impl Feeding {
     }
 
     fn said(&mut self, heading: Heading, piece: &[u8], now: Timestamp) {
-        if self.failed || self.stopped {
+        if self.failed || self.stopped || self.ended[heading.index()] {
             return;
         }
         self.fed += piece.len() + 1;
@@ -226,7 +226,7 @@ impl Feeding {
     }
 
     fn lost(&mut self, heading: Heading, len: u64, now: Timestamp) {
-        if !self.failed && !self.stopped {
+        if !self.failed && !self.stopped && !self.ended[heading.index()] {
             self.failed = self.parser.gap(heading, len, now).is_err();
             self.after();
         }

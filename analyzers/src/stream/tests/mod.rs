@@ -1,5 +1,6 @@
 //! Connections, segment by segment.
 
+mod pool;
 mod wire;
 
 use super::*;

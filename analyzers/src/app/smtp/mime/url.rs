@@ -70,6 +70,11 @@ mod tests {
     #[test]
     fn addresses_are_found_in_texts() {
         assert_eq!(urls("see http://a.example/B?c=d#e, HTTP://x"), ["x", "a.example/B?c=d#e,"]);
+        let mut both = Urls::default();
+        both.collect(b"http://a");
+        let first = both.get(0).map(<[u8]>::to_vec);
+        both.collect(b"http://b");
+        assert_eq!((both.get(0), both.get(1)), (first.as_deref(), Some(&b"b"[..])));
         assert_eq!(urls("<a href=\"http://a/1\">http://a/1</a>"), ["a/1", "a/1"]);
         assert_eq!(urls("http://a/http://b\r\n"), ["a/http://b\r\n"]);
         assert_eq!(urls("http:// http://a'"), ["a", ""]);
