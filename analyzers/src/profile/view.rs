@@ -76,7 +76,7 @@ impl StreamVerdict {
     #[must_use]
     pub const fn is_stray(&self) -> bool {
         let repeated = self.events.contains(StreamEvent::PktSpuriousRetransmission);
-        !self.added && !(self.established && repeated)
+        !(self.added || self.established && repeated)
     }
 }
 

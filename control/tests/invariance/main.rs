@@ -20,9 +20,12 @@ use umbra_control::replay::{ChecksumMode, ReplayOptions, SamplingOptions};
 use umbra_wire::{FlowKeyMode, KeyOptions};
 use wire::{Cut, frames};
 
+/// A scene, its name, and what the rules find in it.
+type Played = (&'static str, Scene, Found);
+
 /// All rules, and what they find in each scene as most hosts send it.
-fn scenes() -> &'static (Lab, Vec<(&'static str, Scene, Found)>) {
-    static SCENES: OnceLock<(Lab, Vec<(&'static str, Scene, Found)>)> = OnceLock::new();
+fn scenes() -> &'static (Lab, Vec<Played>) {
+    static SCENES: OnceLock<(Lab, Vec<Played>)> = OnceLock::new();
     SCENES.get_or_init(|| {
         let lab = Lab::new(&rules::all());
         let scenes = said::everything().into_iter().map(|(name, scene)| {

@@ -18,7 +18,7 @@ fn member(number: usize) -> Scene {
     let web = |at: usize| (SERVERS[(number + at) % SERVERS.len()], 80);
     let mut scene = Scene::default();
     let page = scene.tcp((client, 40_000), web(0));
-    if number % 3 != 0 {
+    if !number.is_multiple_of(3) {
         get(&mut scene, page, "/mark");
     }
     for _ in 0..number % 4 {
@@ -41,7 +41,7 @@ fn member(number: usize) -> Scene {
     scene.close(second);
     let datagram = scene.udp((client, 40_004), (SERVERS[number % 3], 9998));
     scene.client(datagram, "ask-hosts");
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         scene.close(page);
     }
     let left = scene.tcp((client, 40_005), (SERVERS[number % 2], 9999));
