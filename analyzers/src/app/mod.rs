@@ -241,6 +241,12 @@ pub trait Parser: Send + std::fmt::Debug {
         [false; 2]
     }
 
+    /// How many of the bytes that it was given last in a heading belong to a message that is not over; `None` if
+    /// it does not know.
+    fn unfinished(&self, _heading: Heading) -> Option<u64> {
+        None
+    }
+
     /// Both ends encrypt from here on: the bytes of the streams are of no interest any more.
     fn is_encrypted(&self) -> bool {
         false

@@ -292,7 +292,11 @@ impl Follower {
             if let Some(up_to) = up_to {
                 half.raw_inspected(pool, up_to);
                 if std::mem::take(&mut context.ended[heading.index()]) {
-                    context.message[heading.index()] = up_to;
+                    // Of the next message there may be something already.
+                    let parser = context.conversation.as_ref().and_then(Conversation::parser);
+                    let begun = parser.and_then(|parser| parser.unfinished(heading));
+                    let begun = begun.map(|begun| half.taken().saturating_sub(begun));
+                    context.message[heading.index()] = begun.map_or(up_to, |at| at.min(up_to));
                 }
             }
             context.due[heading.index()] = false;

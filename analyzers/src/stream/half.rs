@@ -119,6 +119,12 @@ impl Half {
         self.free(pool);
     }
 
+    /// Up to where application layers have had it.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.app
+    }
+
     /// The next window for rules: a stretch without gaps that ends with what is
     /// [acknowledged](Self::acked) (`all`: with what came), or at a gap, and begins `overlap` bytes before
     /// what was not inspected, as far as those are kept

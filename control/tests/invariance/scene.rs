@@ -104,18 +104,24 @@ impl Scene {
         self
     }
 
-    /// Scenes at the same time, a step of each in turn.
+    /// Scenes at the same time, a step of each in turn. An answer follows at once what it answers: a request is
+    /// looked at in the next packet of its sender, so what comes of several flows' requests that wait for their
+    /// answers depends on who happens to send something again.
     pub(crate) fn together(scenes: Vec<Scene>) -> Self {
         let mut all = Scene::default();
         let mut left = Vec::new();
         for scene in scenes {
             let by = all.lines.len();
             all.lines.extend(scene.lines);
-            left.push(scene.steps.into_iter().map(move |step| step.moved(by)));
+            left.push(scene.steps.into_iter().map(move |step| step.moved(by)).peekable());
         }
         loop {
             let before = all.steps.len();
-            all.steps.extend(left.iter_mut().filter_map(Iterator::next));
+            for steps in &mut left {
+                let Some(step) = steps.next() else { continue };
+                let answer = steps.next_if(|next| next.answers(&step));
+                all.steps.extend([step].into_iter().chain(answer));
+            }
             if all.steps.len() == before {
                 return all;
             }
@@ -124,6 +130,15 @@ impl Scene {
 }
 
 impl Step {
+    fn answers(&self, before: &Step) -> bool {
+        match (before, self) {
+            (Step::Say(asked, Side::Client, _), Step::Say(answered, Side::Server, _)) => {
+                asked == answered
+            }
+            _ => false,
+        }
+    }
+
     fn moved(self, by: usize) -> Self {
         match self {
             Step::Open(on) => Step::Open(on + by),

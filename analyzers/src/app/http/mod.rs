@@ -97,6 +97,10 @@ struct Reader {
     left: u64,
     /// In the midst of a surplus line.
     midline: bool,
+    /// The message in hand ended with the bytes that were just taken.
+    over: bool,
+    /// Bytes that came behind the last message that is over.
+    unfinished: u64,
 }
 
 impl Reader {
@@ -222,6 +226,10 @@ impl HttpParser {
                         self.reader(heading).lines.searched = 0;
                     }
                     at += len;
+                    let reader = self.reader(heading);
+                    if std::mem::take(&mut reader.over) {
+                        reader.unfinished = (bytes.len() - at) as u64;
+                    }
                 }
                 Step::More => break,
             }
@@ -377,11 +385,14 @@ impl Parser for HttpParser {
     }
 
     fn data(&mut self, heading: Heading, data: &[u8], _now: Timestamp) -> Result<(), ParseError> {
+        self.reader(heading).unfinished += data.len() as u64;
         let result = self.run(heading, data, false);
         self.or_give_up(result)
     }
 
     fn gap(&mut self, heading: Heading, len: u64, _now: Timestamp) -> Result<(), ParseError> {
+        let reader = self.reader(heading);
+        reader.unfinished = reader.unfinished.saturating_add(len);
         let result = self.lose(heading, len);
         self.or_give_up(result)
     }
@@ -417,6 +428,13 @@ impl Parser for HttpParser {
 
     fn switch(&mut self) -> Option<Switch> {
         self.switch.take()
+    }
+
+    fn unfinished(&self, heading: Heading) -> Option<u64> {
+        Some(match heading {
+            Heading::ToServer => self.request.unfinished,
+            Heading::ToClient => self.response.unfinished,
+        })
     }
 
     fn left_over(&mut self) -> [Vec<u8>; 2] {

@@ -375,6 +375,7 @@ impl HttpParser {
                 .get(b"connection")
                 .is_some_and(|value| find_ci(value, b"close").is_some())
         });
+        self.response.over = true;
         if closing {
             self.response.midline = false;
             self.response.enter(State::Surplus);
