@@ -149,7 +149,7 @@ pub(crate) fn holds(
     use PacketCondition as C;
     match condition {
         C::AppProtocol { protocol, failed, negated, mode } => {
-            app_protocol(view, *protocol, *failed, mode) != *negated
+            app_protocol(view, *protocol, *failed, *negated, mode)
         }
         C::FlowAge(age) => view.flow.is_some_and(|flow| {
             let seconds = view.timestamp.as_secs().saturating_sub(flow.start().as_secs());
@@ -195,31 +195,41 @@ fn has_event(view: &PacketView<'_>, name: &str) -> bool {
         || view.layer_events().any(|event| event == name)
 }
 
+/// What is not known yet is nothing, and not something else either.
 fn app_protocol(
     view: &PacketView<'_>,
     protocol: Option<AppProto>,
     failed: bool,
+    negated: bool,
     mode: &str,
 ) -> bool {
     let Some(conversation) = view.conversation() else {
-        return protocol.is_none() && !failed;
+        return protocol.is_none() && !failed && !negated;
     };
     let wanted = match (protocol, failed) {
         (Some(protocol), _) => Verdict::Found(protocol),
         (None, true) => Verdict::Failed,
         (None, false) => Verdict::Unknown,
     };
-    let of = |side| conversation.side(side) == wanted;
+    let is = |known: Verdict| match negated {
+        false => known == wanted,
+        true => known != Verdict::Unknown && known != wanted,
+    };
+    let of = |side| conversation.side(side);
     match mode {
-        "to_server" | "toserver" => of(Heading::ToServer),
-        "to_client" | "toclient" => of(Heading::ToClient),
-        "either" => of(Heading::ToServer) || of(Heading::ToClient),
-        "original" => conversation.original() == protocol && protocol.is_some(),
-        "final" => conversation.verdict() == wanted,
-        _ => match conversation.side(view.heading) {
-            Verdict::Unknown if wanted != Verdict::Unknown => conversation.verdict() == wanted,
-            known => known == wanted,
-        },
+        "to_server" | "toserver" => is(of(Heading::ToServer)),
+        "to_client" | "toclient" => is(of(Heading::ToClient)),
+        "either" if negated => {
+            let sides = Heading::ALL.map(of);
+            sides != [Verdict::Unknown; 2] && !sides.contains(&wanted)
+        }
+        "either" => Heading::ALL.map(of).contains(&wanted),
+        "original" => {
+            let original = conversation.original();
+            original.is_some() && (original == protocol) != negated
+        }
+        "final" => is(conversation.verdict()),
+        _ => is(of(view.heading)),
     }
 }
 

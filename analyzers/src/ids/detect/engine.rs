@@ -20,11 +20,13 @@ use super::flow_state::FlowState;
 use super::limits::RuleLimits;
 use super::remember::Memory;
 use super::tags::Tags;
+use crate::app::Heading;
+use crate::app::detect::Verdict;
 use crate::decode::{Decoded, Transport};
 use crate::events::{AlertDetail, FlowVariables, Timestamp};
 use crate::flow::FlowId;
 use crate::profile::{Findings, PacketView};
-use crate::stream::RawWindow;
+use crate::stream::{RawWindow, SessionState};
 
 /// What all instances of a profile share.
 #[derive(Debug)]
@@ -135,6 +137,9 @@ impl Engine {
             self.transactions(&sight, &mut state);
             self.finish(&sight, &mut state, findings);
         }
+        if let Some(conversation) = view.conversation() {
+            state.recognised = Heading::ALL.map(|side| conversation.side(side) != Verdict::Unknown);
+        }
         self.packet_captures.clear();
         self.put_state(view.flow_id, state);
     }
@@ -200,10 +205,18 @@ impl Engine {
         if first_of_heading {
             candidates.add_all(&base.ip_only);
         }
-        if sight.view.recognised {
+        let carrier = carrier_of(sight.ends.as_ref());
+        let protocol_is_due = match carrier {
+            _ if sight.view.is_end_of_flow() => false,
+            PayloadCarrier::Tcp => {
+                let (side, known) = (heading.index(), state.recognised);
+                known[side] && !std::mem::replace(&mut state.protocol_only[side], true)
+            }
+            _ => true,
+        };
+        if protocol_is_due {
             candidates.add_all(&base.protocol_only);
         }
-        let carrier = carrier_of(sight.ends.as_ref());
         candidates.add_all(base.packet_always(carrier, heading));
         if let (Some(payload), Some(scratch)) = (sight.payload, scratch.as_mut()) {
             counters.payload_bytes += payload.len() as u64;
@@ -248,6 +261,10 @@ impl Engine {
         let Some(rule) = plan.base.rule(index) else { return };
         self.counters.evaluated += 1;
         if !header_holds(rule, sight.view, sight.ends.as_ref()) {
+            return;
+        }
+        let packet = matches!(rule.kind, Kind::Packet | Kind::IpOnly | Kind::ProtocolOnly);
+        if packet && sight.view.is_end_of_flow() && !(rule.holds_at_end() && is_open(sight.view)) {
             return;
         }
         let protocol = sight.view.conversation().and_then(|c| c.protocol());
@@ -386,6 +403,17 @@ impl Engine {
         memory.change(&rule.changes);
         self.matched.push(Matched { rule: index, transaction, in_stream });
     }
+}
+
+/// Whether there is anything left of a heading, in Suricata's view: of a connection that was not closed, or of
+/// which it is not known what it is.
+fn is_open(view: &PacketView<'_>) -> bool {
+    let session = view.context.and_then(|context| context.session.as_ref());
+    let Some(session) = session else { return false };
+    // The SYN counts.
+    let said = session.half(view.heading).stream_bytes() > 1;
+    let unknown = view.conversation().is_some_and(|c| c.verdict() == Verdict::Unknown);
+    (SessionState::Established..SessionState::Closed).contains(&session.state()) || said && unknown
 }
 
 /// The payload that packet rules may look at: not of fragments, and not of what is encrypted.

@@ -21,6 +21,10 @@ pub(crate) struct FlowState {
     pub(crate) ip_only: [bool; 2],
     /// Its packets are recorded.
     pub(crate) tag: Option<Active>,
+    /// It was known what this heading is, when the last packet had been looked at; and rules of that alone have been
+    /// evaluated since.
+    pub(crate) recognised: [bool; 2],
+    pub(crate) protocol_only: [bool; 2],
     /// A rule lets all of the flow pass: no alerts any more.
     pub(crate) passed: bool,
     streams: [StreamState; 2],

@@ -1,8 +1,8 @@
 //! What can only be told once a whole rule was read.
 
 use super::ast::{
-    AppCondition, Compare, Content, Direction, FlowState, Inspection, Match, PacketCondition,
-    Protocol, Rule, Source, StreamPart, Transform, Value,
+    AppCondition, Compare, Content, Direction, FlowState, Inspection, Match, PacketBuffer,
+    PacketCondition, Protocol, Rule, Source, StreamPart, Transform, Value,
 };
 use super::problem::{Problem, Result, fail};
 use crate::app::{AppProto, Buffer, Field, Heading};
@@ -31,6 +31,7 @@ pub(super) fn validate(rule: &mut Rule, wanted: Vec<(AppProto, String)>) -> Resu
         sizes(&inspection.matches).map_err(place)?;
     }
     payload_size(rule)?;
+    packet_bound(rule)?;
     if rule.header.protocol == Protocol::TcpStream && rule.flow.stream == Some(StreamPart::Never) {
         fail!("tcp-stream and no_stream exclude each other");
     }
@@ -261,6 +262,44 @@ fn sizes(matches: &[Match]) -> Result<()> {
         if let Some(content) = contents(matches).find(|content| needed(content) > most) {
             fail!("a content needs {} bytes, but its size must be at most {most}", needed(content));
         }
+    }
+    Ok(())
+}
+
+/// Transactions are of no packet, so what only a packet has cannot be asked for beside them.
+fn packet_bound(rule: &Rule) -> Result<()> {
+    let of_any = matches!(
+        rule.header.protocol,
+        Protocol::Ip | Protocol::Ipv4 | Protocol::Ipv6 | Protocol::PacketHeader
+    );
+    if !of_any && rule.packet.iter().any(|c| matches!(c, PacketCondition::IpProto(_))) {
+        fail!("ip_proto is for rules of ip");
+    }
+    let free = |condition: &&PacketCondition| {
+        matches!(
+            condition,
+            PacketCondition::StreamSize(_)
+                | PacketCondition::Checksum(_)
+                | PacketCondition::Event(_)
+                | PacketCondition::AppProtocol { .. }
+                | PacketCondition::Variable { .. }
+                | PacketCondition::FtpBounce
+                | PacketCondition::IpProto(_)
+        )
+    };
+    let header = |inspection: &Inspection| match inspection.source {
+        Source::Packet(part) => {
+            !matches!(part, PacketBuffer::IpSource | PacketBuffer::IpDestination)
+        }
+        _ => false,
+    };
+    let bound = rule.packet.iter().any(|condition| !free(&condition))
+        || rule.inspections.iter().any(header)
+        || rule.flow.stream == Some(StreamPart::Never);
+    if bound && rule.needs_transaction() {
+        fail!(
+            "what only a packet has (as dsize, flags, ttl) cannot be asked for beside what a transaction has"
+        );
     }
     Ok(())
 }

@@ -12,6 +12,14 @@ fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n")
 }
 
+fn dns() -> Vec<u8> {
+    super::lab::dns::query("a.example", 1)
+}
+
+fn answer() -> Vec<u8> {
+    super::lab::dns::message(0x8180, &[("a.example", 1)], [&[], &[], &[]])
+}
+
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine";
 
 /// Three exchanges in one connection; with `at_once` all are asked before anything is answered.
@@ -65,17 +73,7 @@ fn what_passes_is_silent_and_for_how_long() {
                 (1, "tcp-pkt", "content:\"evil\";"),
             ],
         ),
-        // A stream does for good,
-        case(
-            "",
-            talk(),
-            &[
-                (0, "pass tcp-stream any any -> any any", "content:\"friend\";"),
-                (0, "tcp-pkt", "content:\"evil\";"),
-                (1, "tcp", "flags:S;"),
-            ],
-        ),
-        // a transaction does,
+        // A transaction passes with all that comes behind it,
         case(
             "",
             http(),
@@ -86,7 +84,7 @@ fn what_passes_is_silent_and_for_how_long() {
                 (1, "tcp", "flags:S;"),
             ],
         ),
-        // and so does who has the right address; others do not.
+        // and so does who has the right address; others do not pass.
         case(
             "",
             then(talk(), 1, Talk::between(([10, 0, 0, 7], 4000), (SERVER, 9)).client("evil").end()),
@@ -149,7 +147,11 @@ fn addresses_alone_alert_once_for_each_flow_and_heading() {
                 (4, "ip 10.0.0.1 any <> any any", ""),
                 (1, "udp 10.0.0.1 any -> any any", ""),
                 (2, "tcp", ""),
-                (2, "ip ![192.0.2.0/24] any -> any any", ""),
+                (1, "udp any any -> any 53", ""),
+                (1, "tcp any 80 -> any any", ""),
+                (2, "ip 10.0.0.1 any -> any any", "xbits:set,seen,track ip_src;"),
+                (1, "ip 10.0.0.1 any -> any any", "ip_proto:17;"),
+                (0, "tcp any any -> any 81", ""),
                 (2, "ip 10.0.0.1 any -> any any", "flowbits:set,seen;"),
                 (0, "ip 10.0.0.2 any -> any any", ""),
                 (0, "ip ![10.0.0.0/8] any -> ![10.0.0.0/8] any", ""),
@@ -158,21 +160,89 @@ fn addresses_alone_alert_once_for_each_flow_and_heading() {
     );
 }
 
+/// Where something is taken away from addresses, or anything is asked of packets, each packet counts.
 #[test]
-fn what_a_flow_is_alerts_when_that_becomes_known() {
-    let capture = Talk::to(8000).client(request("/a")).server(FINE).client(request("/b")).end();
+fn more_than_addresses_alerts_at_each_packet() {
+    let capture = Talk::to(80).client("a").server("b").end();
     check(
-        "protocols",
+        "packets",
         &[case(
             "",
             capture,
             &[
-                (1, "http", ""),
-                (0, "http any 8000 -> any any", "flow:established; dsize:>5000;"),
-                (0, "tls", ""),
-                (0, "dns", ""),
+                // Here it is not known in the end what was said: what is left counts once more.
+                (7, "ip ![192.0.2.0/24] any -> any any", ""),
+                (5, "tcp $EXTERNAL_NET any -> $HOME_NET any", ""),
+                (6, "ip 10.0.0.1 any -> any any", "ttl:64;"),
+                (6, "ip 10.0.0.1 any -> any any", "flow:to_server;"),
+                (6, "ip 10.0.0.1 any -> any any", "flowbits:isnotset,never;"),
+                (0, "ip ![10.0.0.0/8] any -> ![10.0.0.0/8] any", ""),
             ],
         )],
+    );
+}
+
+#[test]
+fn what_a_flow_is_alerts_when_that_is_known() {
+    let open = || Talk::to(8000).client(request("/a"));
+    check(
+        "protocols",
+        &[
+            // From the server's acknowledgement on, at each packet,
+            case(
+                "",
+                open().server(FINE).end(),
+                &[
+                    (6, "http", ""),
+                    (3, "http", "flow:to_server;"),
+                    (3, "http any any -> any 8000", ""),
+                    (6, "http", "flow:established;"),
+                    (1, "http", "dsize:>0;"),
+                    (0, "tls", ""),
+                    (0, "dns", ""),
+                ],
+            ),
+            // and for what is left of a connection that was not closed.
+            case(
+                "",
+                open().open_end(),
+                &[
+                    (3, "http", ""),
+                    (2, "http", "flow:to_client;"),
+                    (1, "http", "flow:established;"),
+                    (0, "http", "dsize:>0;"),
+                ],
+            ),
+            // By the keyword alone once for each heading, behind the packet by which it was known.
+            case(
+                "app-layer-protocol",
+                open().server(FINE).end(),
+                &[
+                    (2, "tcp", "app-layer-protocol:http;"),
+                    (1, "tcp", "app-layer-protocol:http; flow:to_client;"),
+                    (2, "tcp", "app-layer-protocol:!tls;"),
+                    (4, "tcp", "app-layer-protocol:http; flags:A+;"),
+                    (6, "tcp", "app-layer-protocol:http,final; flags:A+;"),
+                    (6, "tcp", "app-layer-protocol:!tls,either; flags:A+;"),
+                    (4, "tcp", "app-layer-protocol:http,to_client; flags:A+;"),
+                    (5, "tcp", "app-layer-protocol:unknown; flags:A+;"),
+                    (0, "tcp", "app-layer-protocol:tls;"),
+                    (0, "tcp", "app-layer-protocol:!http;"),
+                    (0, "tcp", "app-layer-protocol:failed; flags:A+;"),
+                ],
+            ),
+            case(
+                "app-layer-protocol",
+                Datagrams::to(53).client(dns()).server(answer()).client(dns()).end(),
+                &[
+                    (3, "udp", "app-layer-protocol:dns;"),
+                    (3, "udp", "app-layer-protocol:!tls;"),
+                    (2, "udp", "app-layer-protocol:dns; flow:established;"),
+                    (3, "dns", ""),
+                    (0, "udp", "app-layer-protocol:!dns;"),
+                ],
+            ),
+        ],
     );
 }
 
@@ -218,7 +288,7 @@ fn what_was_not_acknowledged_is_looked_at_in_the_end() {
 
 #[test]
 fn what_is_lost_hides_what_stood_in_it_only() {
-    let capture = Talk::to(9).client("before").lost(ToServer, 10).client("behind").end();
+    let capture = Talk::to(9).client("before").lost(ToServer, 10).client("behind").open_end();
     check(
         "lost",
         &[case(

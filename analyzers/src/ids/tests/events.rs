@@ -29,13 +29,21 @@ fn of_packets() -> Vec<Case> {
             ],
         ),
         case(
+            "decode-event engine-event",
+            frame(Ip4 { options: vec![1, 1, 1, 1], ..Ip4::default() }.udp((1, 9), b"x")),
+            &[
+                (1, "pkthdr", "decode-event:ipv4.opt_pad_required;"),
+                (1, "ip", "engine-event:decoder.ipv4.opt_pad_required;"),
+                (0, "ip", "decode-event:ipv4.opt_duplicate;"),
+                (0, "ip", "engine-event:decoder.ipv4.opt_duplicate;"),
+            ],
+        ),
+        case(
             "decode-event",
             frame(Ip4 { options: vec![7, 40, 4, 0], ..Ip4::default() }.udp((1, 9), b"x")),
             &[
                 (1, "pkthdr", "decode-event:ipv4.opt_invalid_len;"),
                 (1, "pkthdr", "decode-event:ipv4.opt_pad_required;"),
-                (1, "ip", "engine-event:decoder.ipv4.opt_pad_required;"),
-                (0, "ip", "engine-event:decoder.ipv4.opt_duplicate;"),
                 (0, "pkthdr", "decode-event:ipv4.opt_duplicate;"),
             ],
         ),

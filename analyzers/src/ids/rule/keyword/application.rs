@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::ast::{
     AppCondition, CertDate, Compare, DceInterface, FastPattern, FileDigests, HashKind, Match,
-    PacketCondition, Source, SslState, TlsVersions,
+    PacketCondition, Protocol, Source, SslState, TlsVersions,
 };
 use super::super::builder::Builder;
 use super::super::number::{compare, compare_with, unsigned, within};
@@ -132,6 +132,18 @@ fn app_layer_protocol(b: &mut Builder<'_>, value: &str) -> Result<()> {
             None => fail!("there is no protocol {name:?}"),
         },
     };
+    let known = |condition: &PacketCondition| {
+        matches!(condition, PacketCondition::AppProtocol { negated: false, .. })
+    };
+    if matches!(b.rule.header.protocol, Protocol::App(_))
+        || !b.wanted.is_empty()
+        || b.rule.packet.iter().any(known)
+    {
+        fail!("the rule's header or a keyword before it says the protocol already");
+    }
+    if negated && name == "unknown" {
+        fail!("unknown cannot be negated");
+    }
     let mode = mode.into();
     b.packet(PacketCondition::AppProtocol { protocol, failed, negated, mode });
     Ok(())
