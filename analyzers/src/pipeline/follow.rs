@@ -268,6 +268,7 @@ impl Follower {
             number: offline.then_some(packet.sequence + 1),
             at_end: false,
             heading: followed.heading,
+            all_came: false,
             variables,
             defragmented: packet.counted_len != packet.meta.frame_len,
         };
@@ -385,6 +386,8 @@ impl Follower {
             number: None,
             at_end: true,
             heading,
+            // Headings end one after the other, this one last.
+            all_came: heading == Heading::ToClient,
             variables,
             defragmented: false,
         };
@@ -548,13 +551,14 @@ fn mark(context: &mut FlowContext, heading: Heading) {
 
 /// Takes note of messages that ended: with each the stream of its heading is to be inspected.
 fn note_completed(context: &mut FlowContext) {
-    let Some(parser) = context.conversation.as_ref().and_then(Conversation::parser) else {
+    let conversation = context.conversation.as_ref();
+    let number = conversation.map_or(0, Conversation::parser_number);
+    let Some(parser) = conversation.and_then(Conversation::parser) else {
         context.marks.clear();
         return;
     };
     let (first, next) = (parser.first(), parser.next());
-    if context.first > first || context.first + (context.marks.len() as u64) > next {
-        // Another parser, which counts from 0 again.
+    if std::mem::replace(&mut context.parser, number) != number {
         context.marks.clear();
         context.first = first;
     }
@@ -582,6 +586,10 @@ fn note_completed(context: &mut FlowContext) {
 fn release(context: &mut FlowContext, records: bool) {
     let over = |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.told || !records);
     let done = context.marks.iter().take_while(|marks| over(marks)).count();
+    if let Some(parser) = context.conversation.as_mut().and_then(Conversation::parser_mut) {
+        let behind = (context.first..).zip(&context.marks).skip(done + 1);
+        behind.filter(|(_, marks)| over(marks)).for_each(|(number, _)| parser.forget(number));
+    }
     if done == 0 {
         return;
     }

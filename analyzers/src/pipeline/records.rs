@@ -17,6 +17,8 @@ pub(super) struct Origin<'a> {
     pub(super) at_end: bool,
     /// Which way that packet goes.
     pub(super) heading: Heading,
+    /// All is there that ever will be, of both headings.
+    pub(super) all_came: bool,
     pub(super) defragmented: bool,
     /// What rules have noted about the flow; asked for only where a record is written.
     pub(super) variables: &'a dyn Fn() -> FlowVariables,
@@ -59,7 +61,7 @@ impl Recorder {
                 // Written with the next packet in its own heading after it ended.
                 let heading = Heading::to_server_if(file.to_server);
                 let due = file.state != FileState::Open && heading == origin.heading;
-                if !due && !origin.at_end {
+                if !due && !origin.all_came {
                     break;
                 }
                 marks.files += 1;
@@ -75,7 +77,7 @@ impl Recorder {
                     file: FileInfo::of(file, number),
                 })));
             }
-            if !marks.logged && (transaction.is_ready() || origin.at_end) {
+            if !marks.logged && (transaction.is_ready() || origin.all_came) {
                 marks.logged = true;
                 if transaction.is_logged() {
                     // A message that went one way is its sender's.
@@ -88,7 +90,8 @@ impl Recorder {
                         flow: app_flow(flow, context.parent, (origin.variables)()),
                         ends: if of_client { ends } else { ends.reversed() },
                         event_type: record_name(protocol),
-                        tx_id: Some(number),
+                        // Streams have numbers of their own.
+                        tx_id: (protocol != AppProto::Http2).then_some(number),
                         objects: objects(protocol, transaction),
                     })));
                 }
@@ -102,6 +105,7 @@ impl Recorder {
 const fn record_name(protocol: AppProto) -> &'static str {
     match protocol {
         AppProto::FtpData => "ftp_data",
+        AppProto::Http2 => "http",
         protocol => protocol.as_str(),
     }
 }

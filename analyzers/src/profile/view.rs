@@ -7,7 +7,7 @@ use super::Packet;
 use crate::app::{Conversation, Heading};
 use crate::events::Timestamp;
 use crate::flow::{FlowId, FlowView};
-use crate::stream::{EventSet, RawWindow, Session};
+use crate::stream::{EventSet, RawWindow, Session, StreamEvent};
 
 /// So much of a stream that was inspected before is shown again in front of what is new, bytes; but nothing of
 /// messages that are over.
@@ -24,6 +24,8 @@ pub struct FlowContext {
     pub(crate) marks: VecDeque<TransactionMarks>,
     /// Number of the transaction of the first mark.
     pub(crate) first: u64,
+    /// Whose they are: [`Conversation::parser_number`].
+    pub(crate) parser: u32,
     /// The stream of this heading is to be inspected even if little is new.
     pub(crate) due: [bool; 2],
     /// A message ended in this heading, which is why its stream is due.
@@ -66,6 +68,16 @@ pub struct StreamVerdict {
     pub due: bool,
     /// What was odd about it, under Suricata's names.
     pub events: EventSet,
+}
+
+impl StreamVerdict {
+    /// Whether a segment's payload is in no stream and yet may reach its receiver. What was acknowledged
+    /// before does not: it is thrown away there, and was looked at when it came first.
+    #[must_use]
+    pub const fn is_stray(&self) -> bool {
+        let repeated = self.events.contains(StreamEvent::PktSpuriousRetransmission);
+        !(self.added || self.established && repeated)
+    }
 }
 
 /// One packet with its flow, its stream and its transactions; or what is left of a flow at its end.

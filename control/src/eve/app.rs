@@ -114,7 +114,7 @@ impl Serialize for FileObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let file = self.0;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("filename", &text(&file.name))?;
+        some(&mut map, "filename", (!file.name.is_empty()).then(|| text(&file.name)))?;
         if !file.sids.is_empty() {
             map.serialize_entry("sid", &file.sids)?;
         }

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::super::{Buffer, BufferView, COMPLETE, File, Heading, Transaction};
+use super::super::{Buffer, BufferView, COMPLETE, File, Heading, Transaction, Upgraded};
 use super::coding::Decoder;
 use super::config::HttpConfig;
 use super::headers::Headers;
@@ -143,6 +143,16 @@ impl HttpTransaction {
         match heading {
             Heading::ToServer => &mut self.request,
             Heading::ToClient => &mut self.response,
+        }
+    }
+
+    /// The request, for what goes on with it in HTTP/2.
+    pub(super) fn upgraded(&self) -> Upgraded {
+        let fields = (0..).map_while(|index| self.request.headers.at(index));
+        Upgraded {
+            method: self.method.clone(),
+            uri: self.raw_uri.clone().unwrap_or_default(),
+            fields: fields.map(|f| (f.name().to_vec(), f.value().to_vec())).collect(),
         }
     }
 

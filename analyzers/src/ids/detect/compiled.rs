@@ -81,6 +81,9 @@ pub(crate) struct CompiledRule {
     /// Of a rule of transactions, what it wants of the stream is to be found before what it wants of the
     /// transaction. Either is found once.
     pub(crate) payload_first: bool,
+    /// Asks for nothing but what frames say, which Suricata decides when it looks at a transaction in a
+    /// heading for the first time: what comes later does not count.
+    pub(crate) at_first_look: bool,
 }
 
 impl CompiledRule {
@@ -129,6 +132,11 @@ impl CompiledRule {
             changes,
             both_headings: rule.header.direction == Direction::Transaction,
             payload_first: payload_is_fast(&rule),
+            at_first_look: rule.inspections.is_empty()
+                && !rule.app.is_empty()
+                && rule.app.iter().all(
+                    |c| matches!(c, AppCondition::Number { field, .. } if field.is_of_frame()),
+                ),
             rule,
         })
     }
@@ -151,7 +159,7 @@ impl CompiledRule {
         match (self.rule.app_protocol, protocol) {
             (None, _) => true,
             (Some(wanted), Some(known)) => {
-                wanted == known || wanted == AppProto::Dcerpc && known == AppProto::Smb
+                wanted.covers(known) || wanted == AppProto::Dcerpc && known == AppProto::Smb
             }
             (Some(_), None) => false,
         }
@@ -161,6 +169,7 @@ impl CompiledRule {
     pub(crate) fn protocols(&self) -> Vec<AppProto> {
         match self.rule.app_protocol {
             Some(AppProto::Dcerpc) => vec![AppProto::Dcerpc, AppProto::Smb],
+            Some(AppProto::Http) => vec![AppProto::Http1, AppProto::Http2],
             Some(protocol) => vec![protocol],
             None => CARRIERS_OF_FILES.to_vec(),
         }
@@ -176,6 +185,7 @@ impl CompiledRule {
 /// Protocols that a rule without one may be about: those whose transactions carry files.
 const CARRIERS_OF_FILES: &[AppProto] = &[
     AppProto::Http1,
+    AppProto::Http2,
     AppProto::Smtp,
     AppProto::Smb,
     AppProto::FtpData,

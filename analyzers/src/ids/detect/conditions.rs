@@ -211,9 +211,13 @@ fn app_protocol(
         (None, true) => Verdict::Failed,
         (None, false) => Verdict::Unknown,
     };
+    let equal = |known: Verdict| match (wanted, known) {
+        (Verdict::Found(wanted), Verdict::Found(known)) => wanted.covers(known),
+        (wanted, known) => wanted == known,
+    };
     let is = |known: Verdict| match negated {
-        false => known == wanted,
-        true => known != Verdict::Unknown && known != wanted,
+        false => equal(known),
+        true => known != Verdict::Unknown && !equal(known),
     };
     let of = |side| conversation.side(side);
     match mode {
@@ -221,12 +225,13 @@ fn app_protocol(
         "to_client" | "toclient" => is(of(Heading::ToClient)),
         "either" if negated => {
             let sides = Heading::ALL.map(of);
-            sides != [Verdict::Unknown; 2] && !sides.contains(&wanted)
+            sides != [Verdict::Unknown; 2] && !sides.into_iter().any(equal)
         }
-        "either" => Heading::ALL.map(of).contains(&wanted),
+        "either" => Heading::ALL.map(of).into_iter().any(equal),
         "original" => {
             let original = conversation.original();
-            original.is_some() && (original == protocol) != negated
+            let same = protocol.zip(original).is_some_and(|(wanted, known)| wanted.covers(known));
+            original.is_some() && same != negated
         }
         "final" => is(conversation.verdict()),
         _ => is(of(view.heading)),

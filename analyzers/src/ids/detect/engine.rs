@@ -221,12 +221,12 @@ impl Engine {
         if let (Some(payload), Some(scratch)) = (sight.payload, scratch.as_mut()) {
             counters.payload_bytes += payload.len() as u64;
             base.packet(carrier, heading).scan(payload, scratch, |rule, _| candidates.add(rule));
-            if carrier == PayloadCarrier::Tcp && !sight.view.stream.added {
+            if carrier == PayloadCarrier::Tcp && sight.view.stream.is_stray() {
                 base.stream(heading).scan(payload, scratch, |rule, _| candidates.add(rule));
             }
         }
         if carrier == PayloadCarrier::Tcp
-            && (sight.window.is_some() || (sight.payload.is_some() && !sight.view.stream.added))
+            && (sight.window.is_some() || (sight.payload.is_some() && sight.view.stream.is_stray()))
         {
             candidates.add_all(base.stream_always(heading));
         }
@@ -353,7 +353,7 @@ impl Engine {
         let packets = match rule.kind {
             Kind::Packet | Kind::PacketAndStream => true,
             // Datagrams are in no stream.
-            Kind::Stream | Kind::Transaction => !sight.view.stream.added,
+            Kind::Stream | Kind::Transaction => sight.view.stream.is_stray(),
             Kind::IpOnly | Kind::ProtocolOnly => false,
         };
         let bytes = sight.payload.filter(|_| packets && conditions::wants_packets(&rule.rule))?;

@@ -31,6 +31,8 @@ pub(crate) struct FlowState {
     /// Of the transactions that the parser holds.
     transactions: VecDeque<TransactionState>,
     first: u64,
+    /// Which of the flow's parsers that is.
+    parser: u32,
 }
 
 /// Of a heading's stream.
@@ -130,10 +132,17 @@ impl FlowState {
         &mut self.streams[heading.index()]
     }
 
+    /// What follows is of this parser, which counts its transactions from 0 if it is another one.
+    pub(crate) fn of_parser(&mut self, number: u32) {
+        if std::mem::replace(&mut self.parser, number) != number {
+            self.transactions.clear();
+            self.first = 0;
+        }
+    }
+
     /// The state of a transaction; those before `first` are over.
     pub(crate) fn transaction(&mut self, number: u64, first: u64) -> &mut TransactionState {
         if first < self.first || number < self.first {
-            // Another parser, which counts from 0 again.
             self.transactions.clear();
             self.first = first;
         }
@@ -171,6 +180,10 @@ mod tests {
         assert_eq!(state.transactions.len(), 1);
         assert!(!state.transaction(7, 7).sides[0].done);
         assert_eq!((state.first, state.transactions.len()), (7, 1));
+        state.transaction(7, 7).sides[0].done = true;
+        state.of_parser(0);
+        assert!(state.transaction(7, 7).sides[0].done);
+        state.of_parser(1);
         assert!(!state.transaction(0, 0).sides[0].done, "another parser begins at 0");
     }
 

@@ -46,6 +46,7 @@ impl Engine {
     pub(crate) fn transactions(&mut self, sight: &Sight<'_>, state: &mut FlowState) {
         let Some(conversation) = sight.view.conversation() else { return };
         let Some(parser) = conversation.parser() else { return };
+        state.of_parser(conversation.parser_number());
         let plan = Arc::clone(&self.plan);
         let heading = sight.view.heading;
         let group = plan.base.app(parser.protocol(), heading);
@@ -60,7 +61,7 @@ impl Engine {
             }
             let progress = transaction.progress(heading);
             let case = Case { transaction, number, heading, progress };
-            let version = Some((progress, growth(transaction)));
+            let version = Some((progress, growth(transaction) + transaction.revision()));
             let side = &mut held.sides[heading.index()];
             if side.version == version && progress != COMPLETE {
                 continue;
@@ -109,16 +110,18 @@ impl Engine {
                 continue;
             }
             loop {
-                let index = scanned.whole as usize;
-                if index > 0 && !buffers.buffer.is_multiple() {
-                    break;
-                }
+                let multiple = buffers.buffer.is_multiple();
+                let index = if multiple { scanned.whole as usize } else { 0 };
                 let view = case.transaction.buffer(buffers.buffer, case.heading, index);
                 let Some(view) = view else { break };
                 if !is_ready(&view, case) {
                     break;
                 }
                 let end = view.offset + view.bytes.len() as u64;
+                // Header fields may follow a body: then there is more of what was whole.
+                if !multiple && scanned.whole > 0 && end <= scanned.bytes {
+                    break;
+                }
                 if let Some(transforms) = &buffers.transforms {
                     if end > scanned.bytes || view.complete {
                         transforms.apply(view.bytes, &mut self.room);
@@ -142,7 +145,7 @@ impl Engine {
                     break;
                 }
                 scanned.whole += 1;
-                scanned.bytes = 0;
+                scanned.bytes = if multiple { 0 } else { end };
             }
         }
     }
@@ -169,6 +172,9 @@ impl Engine {
                 continue;
             }
             self.counters.evaluated += 1;
+            if rule.at_first_look {
+                pending.matched = Some(u32::MAX);
+            }
             if !header_holds(rule, sight.view, sight.ends.as_ref())
                 || !rule.is_of(Some(parser.protocol()))
                 || !self.conditions_hold(rule, sight, state)

@@ -75,29 +75,34 @@ fn protocol(rule: &mut Rule, wanted: Vec<(AppProto, String)>) -> Result<()> {
     for (protocol, keyword) in wanted {
         match found {
             None => found = Some(protocol),
-            Some(known) if same(known, protocol) => {
-                // The narrower one: SMB, where DCE/RPC is in it.
-                if known == AppProto::Dcerpc {
-                    found = Some(protocol);
-                }
-            }
-            Some(known) => {
-                fail!(
+            Some(known) => match narrower(known, protocol) {
+                Some(narrower) => found = Some(narrower),
+                None => fail!(
                     "{keyword} is of {}, but the rule is of {}",
                     protocol.as_str(),
                     known.as_str()
-                )
-            }
+                ),
+            },
         }
+    }
+    let names_file = |i: &Inspection| i.source == Source::App(Buffer::FileName);
+    if found == Some(AppProto::Http2) && rule.inspections.iter().any(names_file) {
+        fail!("files of HTTP/2 have no name");
     }
     rule.app_protocol = found;
     Ok(())
 }
 
-/// DCE/RPC is also in SMB, so either will do.
-fn same(a: AppProto, b: AppProto) -> bool {
-    let carries = |p| matches!(p, AppProto::Dcerpc | AppProto::Smb);
-    a == b || carries(a) && carries(b)
+/// What is true of both: DCE/RPC is also in SMB, and HTTP has versions.
+fn narrower(a: AppProto, b: AppProto) -> Option<AppProto> {
+    match (a, b) {
+        _ if a.covers(b) => Some(b),
+        _ if b.covers(a) => Some(a),
+        (AppProto::Dcerpc, AppProto::Smb) | (AppProto::Smb, AppProto::Dcerpc) => {
+            Some(AppProto::Smb)
+        }
+        _ => None,
+    }
 }
 
 /// Where buffers are there in one heading only the rule is of that heading, and `flow` must agree.

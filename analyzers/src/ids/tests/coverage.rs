@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::super::rule::keyword_names;
 use super::case::Case;
-use super::{dns, events, files, header, http, lines, meta, packet, payload, sets, smb, state};
+use super::{
+    dns, events, files, header, http, http2, lines, meta, packet, payload, sets, smb, state,
+};
 use super::{tls, transform};
 
 /// Keywords without a rule that alerts and one that does not, and why.
@@ -20,6 +22,7 @@ fn all() -> Vec<Case> {
         files::cases(),
         header::cases(),
         http::cases(),
+        http2::cases(),
         lines::cases(),
         packet::cases(),
         payload::cases(),

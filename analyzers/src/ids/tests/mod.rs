@@ -11,6 +11,7 @@ mod events;
 mod files;
 mod header;
 mod http;
+mod http2;
 mod invariance;
 mod lab;
 mod lines;

@@ -41,7 +41,7 @@ pub enum Protocol {
     Sctp,
     /// `pkthdr`: anything that could be decoded at all.
     PacketHeader,
-    /// Flows that were recognised as this; `http` is HTTP/1, `dcerpc` also in SMB.
+    /// Flows that were recognised as this; `http` is of any version, `dcerpc` also in SMB.
     App(AppProto),
 }
 

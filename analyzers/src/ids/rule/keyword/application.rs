@@ -93,7 +93,7 @@ fn app_layer_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
         None => {
             fail!("{name:?} must be protocol.event, or one of {}", known::LAYER_EVENTS.join(" "))
         }
-        Some((protocol, event)) if !event.is_empty() => match known::app_protocol(protocol) {
+        Some((protocol, event)) if !event.is_empty() => match protocol_of_event(protocol) {
             Some(protocol) => match events::known(protocol, event) {
                 events::Known::Raised => b.want(protocol),
                 events::Known::NotRaised => unsupported!("the event {name}"),
@@ -108,8 +108,21 @@ fn app_layer_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
         },
         Some(_) => fail!("the event is missing"),
     }
+    // Both of HTTP/1's names mean the same.
+    let name = match name.strip_prefix("http1.") {
+        Some(event) => format!("http.{event}"),
+        None => name.to_owned(),
+    };
     b.app(AppCondition::Event(name.into()));
     Ok(())
+}
+
+/// Whose event it is by what stands before its dot.
+fn protocol_of_event(name: &str) -> Option<AppProto> {
+    match known::app_protocol(name) {
+        Some(AppProto::Http) => Some(AppProto::Http1),
+        known => known,
+    }
 }
 
 fn app_layer_protocol(b: &mut Builder<'_>, value: &str) -> Result<()> {

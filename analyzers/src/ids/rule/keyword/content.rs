@@ -75,7 +75,7 @@ fn uricontent(b: &mut Builder<'_>, value: &str) -> Result<()> {
     }
     let (text, negated) = quoted(value)?;
     let content = new_content(text, negated)?;
-    b.want(crate::app::AppProto::Http1);
+    b.want(crate::app::AppProto::Http);
     b.add_to(Source::App(Buffer::HttpUri), Match::Content(content));
     Ok(())
 }
@@ -274,7 +274,7 @@ fn urilen(b: &mut Builder<'_>, value: &str) -> Result<()> {
         other => fail!("{other:?} must be norm or raw"),
     };
     let size: Compare<u16> = compare(unquoted(size)?)?;
-    b.want(crate::app::AppProto::Http1);
+    b.want(crate::app::AppProto::Http);
     b.add_to(Source::App(buffer), Match::Size(widen(size)));
     Ok(())
 }

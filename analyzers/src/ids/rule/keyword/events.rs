@@ -17,6 +17,7 @@ pub(super) enum Known {
 pub(super) fn known(protocol: AppProto, event: &str) -> Known {
     let (raised, others) = match protocol {
         AppProto::Http1 => (HTTP, HTTP_OTHERS),
+        AppProto::Http2 => (HTTP2, HTTP2_OTHERS),
         AppProto::Dns => (DNS, NONE),
         AppProto::Tls => (TLS, TLS_OTHERS),
         AppProto::Smtp => (SMTP, SMTP_OTHERS),
@@ -100,6 +101,35 @@ const HTTP_OTHERS: &[&str] = &[
     "invalid_transfer_encoding_value_in_response",
     "too_many_warnings",
     "unknown_error",
+];
+
+const HTTP2: &[&str] = &[
+    "authority_host_mismatch",
+    "compression_bomb",
+    "continuation_without_headers",
+    "data_stream_zero",
+    "extra_header_data",
+    "failed_decompression",
+    "header_table_overflow",
+    "invalid_client_magic",
+    "invalid_frame_data",
+    "invalid_frame_length",
+    "invalid_header",
+    "invalid_http1_settings",
+    "invalid_range",
+    "long_frame_data",
+    "reassembly_limit_reached",
+    "stream_id_reuse",
+    "too_long_repeated_headers",
+    "too_many_streams",
+    "userinfo_in_uri",
+];
+
+const HTTP2_OTHERS: &[&str] = &[
+    "dns_request_too_long",
+    "dns_response_too_long",
+    "header_integer_overflow",
+    "invalid_frame_header",
 ];
 
 const DNS: &[&str] = &[

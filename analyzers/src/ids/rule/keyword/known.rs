@@ -5,7 +5,9 @@ use crate::app::AppProto;
 /// The protocols that flows can be recognised as.
 pub(in super::super) fn app_protocol(name: &str) -> Option<AppProto> {
     Some(match name {
-        "http" | "http1" => AppProto::Http1,
+        "http" => AppProto::Http,
+        "http1" => AppProto::Http1,
+        "http2" => AppProto::Http2,
         "dns" => AppProto::Dns,
         "tls" | "ssl" => AppProto::Tls,
         "ssh" => AppProto::Ssh,
@@ -26,7 +28,6 @@ pub(in super::super) fn app_protocol_is_known(name: &str) -> bool {
         "dnp3",
         "doh2",
         "enip",
-        "http2",
         "ike",
         "imap",
         "irc",
@@ -160,7 +161,6 @@ const KEYWORDS: &[&str] = &[
 const PREFIXES: &[&str] = &[
     "dnp3.",
     "enip.",
-    "http2.",
     "ike.",
     "krb5.",
     "ldap.",

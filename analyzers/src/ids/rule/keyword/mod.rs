@@ -5,6 +5,7 @@ mod buffer;
 mod bytes;
 mod content;
 mod events;
+mod http2;
 mod known;
 mod meta;
 mod packet;
@@ -61,6 +62,7 @@ fn keywords() -> &'static HashMap<&'static str, Keyword> {
             buffer::KEYWORDS,
             bytes::KEYWORDS,
             content::KEYWORDS,
+            http2::KEYWORDS,
             meta::KEYWORDS,
             packet::KEYWORDS,
             pcre::KEYWORDS,

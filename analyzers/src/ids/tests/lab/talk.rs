@@ -135,11 +135,6 @@ impl Talk {
         self.bare(heading.opposite(), ACK)
     }
 
-    pub(in crate::ids::tests) fn wait(mut self, seconds: u64) -> Self {
-        self.now_ns += seconds * SECOND;
-        self
-    }
-
     /// The frames so far; the connection stays open.
     pub(in crate::ids::tests) fn open_end(self) -> Vec<TestRecord> {
         self.frames
