@@ -256,11 +256,11 @@ impl Transaction for Http2Transaction {
         let Side { facts, fields, .. } = self.side(heading);
         match field {
             Field::Http2SizeUpdate => {
-                let sizes = fields.items().iter().filter_map(|item| match item {
+                let mut sizes = fields.items().iter().filter_map(|item| match item {
                     Item::SizeUpdate(size) => Some(*size),
                     Item::Field(_) | Item::Error(_) => None,
                 });
-                sizes.skip(index).next()
+                sizes.nth(index)
             }
             field => facts.number_at(field, index),
         }
