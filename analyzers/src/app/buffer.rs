@@ -92,7 +92,6 @@ buffers! {
     Http2HeaderName "http2.header_name" [] Http2 both many;
     FileData "file.data" ["file_data"] Any both many;
     FileName "file.name" ["filename"] Any both many;
-    FileMagic "file.magic" [] Any both many;
     DnsQuery "dns.query" ["dns_query"] Dns ts many;
     DnsQueriesRrname "dns.queries.rrname" [] Dns both many;
     DnsAnswersRrname "dns.answers.rrname" ["dns.answer.name"] Dns both many;

@@ -280,6 +280,7 @@ impl Conversation {
             Switch::To(protocol) => Some(protocol),
             Switch::Detect => None,
         };
+        self.events.extend(self.detector.events());
         self.detector.restart();
         self.before = self.parser.take();
         self.failed = false;
@@ -383,6 +384,12 @@ impl Conversation {
         self.parser.as_mut().or(self.before.as_mut())
     }
 
+    /// Whether anything came in a heading.
+    #[must_use]
+    pub fn has_said(&self, heading: Heading) -> bool {
+        self.total[heading.index()] > 0
+    }
+
     /// Whether the parser gave up.
     #[must_use]
     pub fn has_failed(&self) -> bool {
@@ -403,7 +410,7 @@ impl Conversation {
 
     /// What was odd about the layer as a whole, under the names of `app-layer-event`. Only grows.
     pub fn events(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.detector.events().chain(self.events.iter().copied())
+        self.events.iter().copied().chain(self.detector.events())
     }
 
     /// Bytes held.
@@ -452,6 +459,21 @@ mod tests {
         assert_eq!(conversation.verdict(), Verdict::Failed);
         assert!(conversation.is_deaf());
         assert_eq!(conversation.memory_bytes(), 0);
+    }
+
+    #[test]
+    fn events_stay_when_the_protocol_is_another() {
+        let mut conversation = said(&[
+            (Heading::ToServer, b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n"),
+            (Heading::ToClient, b"\xff\xfe\xfd no response at all, of nothing that is known"),
+        ]);
+        let before: Vec<_> = conversation.events().collect();
+        assert!(!before.is_empty());
+        conversation.switch = Some(Switch::Detect);
+        let config = ConversationConfig::default();
+        conversation.data(Heading::ToServer, b"x", Timestamp(1), &config);
+        assert_eq!(conversation.original(), Some(AppProto::Http1));
+        assert!(conversation.events().collect::<Vec<_>>().starts_with(&before));
     }
 
     #[test]

@@ -230,6 +230,17 @@ pub trait Parser: Send + std::fmt::Debug {
         None
     }
 
+    /// Whether [`ended_messages`](Self::ended_messages) says when rules are to look at the streams, rather than that
+    /// a transaction ended.
+    fn tells_messages(&self) -> bool {
+        false
+    }
+
+    /// In which headings a message ended since this was asked last.
+    fn ended_messages(&mut self) -> [bool; 2] {
+        [false; 2]
+    }
+
     /// Both ends encrypt from here on: the bytes of the streams are of no interest any more.
     fn is_encrypted(&self) -> bool {
         false
@@ -402,6 +413,8 @@ pub enum Field {
     TlsCertNotBefore,
     /// `tls_cert_notafter`, seconds since 1970.
     TlsCertNotAfter,
+    /// `ssl_state`: the latest of the messages that it knows.
+    TlsState,
     /// `tls.cert_chain_len`
     TlsCertChainLen,
     /// `ssh.proto` and the like need none; `smb.version`: 1 or 2.

@@ -15,6 +15,9 @@ use super::transport::Transport;
 use super::types::{Checksums, MAX_TUNNELS, OuterIp, TunnelKind, TunnelLayer};
 use super::walk::Walk;
 
+/// The control word of a pseudowire and the Ethernet header behind it.
+const PSEUDOWIRE_LEN: usize = 4 + 14;
+
 impl<'f> Walk<'_, 'f> {
     /// Decodes the inside of a tunnel. Where that leads to no IP header the packet stays what it
     /// was outside, with the faults of both.
@@ -80,6 +83,9 @@ impl<'f> Walk<'_, 'f> {
             // A pseudowire's control word (RFC 4385); that it carries Ethernet only shows by an
             // ethertype that is known.
             0 if holds_ethernet(at.skip(4)) => walk.ethernet(at.skip(4)),
+            0 if at.bytes.len() < PSEUDOWIRE_LEN && at.wire_len() >= PSEUDOWIRE_LEN => {
+                walk.out.cut_short = true;
+            }
             _ => walk.fault(DecodeFault::MplsUnknownPayloadType),
         });
     }
@@ -106,6 +112,11 @@ impl<'f> Walk<'_, 'f> {
     }
 
     pub(super) fn ppp(&mut self, at: Cursor<'f>) {
+        // Address and control, or a protocol of one byte: the second one tells.
+        if at.bytes == [0xff] && at.wire_len() > 1 {
+            self.out.cut_short = true;
+            return;
+        }
         let header = match Ppp::new_checked(at.bytes) {
             Ok(header) => header,
             Err(e) => return self.refuse(at, &e, DecodeFault::PppPktTooSmall),

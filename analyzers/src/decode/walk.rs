@@ -122,7 +122,13 @@ impl<'c, 'f> Walk<'c, 'f> {
 
     fn ppp_link(&mut self, at: Cursor<'f>) {
         self.out.payload = at.bytes;
-        // Cisco's HDLC has an ethertype where PPP has its protocol.
+        // Cisco's HDLC has an ethertype where PPP has its protocol. Too little may be there to tell.
+        if let [0x0f | 0x8f] | [0x0f | 0x8f, 0] | [0x0f | 0x8f, 0, _] = at.bytes
+            && at.wire_len() >= 4
+        {
+            self.out.cut_short = true;
+            return;
+        }
         match at.bytes.first_chunk() {
             Some(&[0x0f | 0x8f, 0, t0, t1]) => {
                 self.announced(u16::from_be_bytes([t0, t1]), at.skip(4), false);

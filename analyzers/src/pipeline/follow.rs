@@ -5,12 +5,14 @@
 //! seen is forgotten and finished transactions become records ([`Follower::settle`]). When a flow ends what
 //! was not yet certain is taken as it is, and profiles look once more, in both headings.
 
+use std::sync::Arc;
+
 use super::expected::Announcements;
 use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
 use crate::app::{COMPLETE, Conversation, ConversationConfig, Heading};
 use crate::decode::Transport;
-use crate::events::{FlowApplication, FlowException, FlowVariables, Timestamp};
+use crate::events::{FlowApplication, FlowException, FlowVariables, PerDirection, Timestamp};
 use crate::flow::{FlowId, FlowTable, FlowView};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
 use crate::stream::{
@@ -64,7 +66,7 @@ pub(super) struct Follower {
     /// By [`FlowId::index`]; the generation tells flows apart that had the same place.
     contexts: Contexts,
     recorder: Recorder,
-    announcements: Announcements,
+    announcements: Arc<Announcements>,
 }
 
 impl Follower {
@@ -74,8 +76,13 @@ impl Follower {
             pool: StreamPool::new(config.stream),
             contexts: Vec::new(),
             recorder: Recorder,
-            announcements: Announcements::default(),
+            announcements: Arc::default(),
         }
+    }
+
+    /// Takes part in what others announce.
+    pub(super) fn share(&mut self, announcements: Arc<Announcements>) {
+        self.announcements = announcements;
     }
 
     /// What the stream layer did.
@@ -170,6 +177,17 @@ impl Follower {
                     recognised |= hand_over(context, pool, config, (heading, false), whose, now);
                 }
             }
+            // An end that said something and is done: its messages are over. Of one that never said anything the
+            // other may still wait for an answer.
+            for heading in Heading::ALL {
+                let Some(session) = &context.session else { break };
+                if let Some(conversation) = &mut context.conversation
+                    && session.half(heading).is_finished()
+                    && conversation.has_said(heading)
+                {
+                    conversation.end(heading, packet.timestamp());
+                }
+            }
             if taken.ended {
                 for heading in Heading::ALL {
                     context.due[heading.index()] = true;
@@ -184,6 +202,8 @@ impl Follower {
                 announcements.add(flow, expected, packet.timestamp());
             }
         }
+        // By what this packet acknowledged or brought a message may have ended in its own heading, too.
+        note_completed(context);
         verdict.due = is_due(context, heading);
         (verdict, recognised)
     }
@@ -247,6 +267,7 @@ impl Follower {
             timestamp: packet.timestamp(),
             number: offline.then_some(packet.sequence + 1),
             at_end: false,
+            heading: followed.heading,
             all_came: false,
             variables,
             defragmented: packet.counted_len != packet.meta.frame_len,
@@ -270,8 +291,15 @@ impl Follower {
             let up_to = half.raw(context.at_end, 0).map(|w| w.offset + w.bytes.len() as u64);
             if let Some(up_to) = up_to {
                 half.raw_inspected(pool, up_to);
+                if std::mem::take(&mut context.ended[heading.index()]) {
+                    context.message[heading.index()] = up_to;
+                }
             }
             context.due[heading.index()] = false;
+        }
+        if let Some(conversation) = &context.conversation {
+            context.told.clear();
+            context.told.extend(conversation.events());
         }
         mark(context, heading);
         if config.records
@@ -337,7 +365,7 @@ impl Follower {
             flow_id: Some(id),
             context: Some(context),
             heading,
-            timestamp: flow.last(),
+            timestamp: flows.now(),
             number: None,
             stream: StreamVerdict { accepted: true, established, due, ..StreamVerdict::default() },
             recognised: false,
@@ -353,11 +381,11 @@ impl Follower {
         variables: &dyn Fn() -> FlowVariables,
         findings: &mut Findings,
     ) {
-        let Some(flow) = flows.get(id) else { return };
         let origin = RecordOrigin {
-            timestamp: flow.last(),
+            timestamp: flows.now(),
             number: None,
             at_end: true,
+            heading,
             // Headings end one after the other, this one last.
             all_came: heading == Heading::ToClient,
             variables,
@@ -386,6 +414,15 @@ impl Follower {
             told.exceptions.push(FlowException::StreamMidstream);
         }
         told.parent_id = context.parent;
+        if let Some(session) = &context.session {
+            let of = |heading| session.half(heading);
+            let (client, server) = (of(Heading::ToServer), of(Heading::ToClient));
+            told.max_regions = Some(PerDirection {
+                to_server: client.most_pieces(),
+                to_client: server.most_pieces(),
+            });
+            told.gaps = PerDirection { to_server: client.has_gap(), to_client: server.has_gap() };
+        }
         let Some(conversation) = &context.conversation else { return (None, told) };
         told.layers = layers(conversation);
         told.transactions = conversation.parser().map(|parser| parser.next());
@@ -439,7 +476,7 @@ fn slot<'c>(contexts: &'c mut Contexts, pool: &mut StreamPool, id: FlowId) -> &'
 struct Whose<'a> {
     flow: &'a FlowView<'a>,
     origin: &'a Origin,
-    announcements: &'a mut Announcements,
+    announcements: &'a Announcements,
 }
 
 /// Gives the application layer what is certain of a stream, or all of it. Whether something was recognised
@@ -476,6 +513,14 @@ fn hand_over(
         recognised |= before != conversation.verdict();
     });
     let Some(conversation) = conversation else { return recognised };
+    if let Some(parser) = conversation.parser_mut()
+        && parser.tells_messages()
+    {
+        for (heading, ended) in Heading::ALL.into_iter().zip(parser.ended_messages()) {
+            context.due[heading.index()] |= ended;
+            context.ended[heading.index()] |= ended;
+        }
+    }
     if conversation.is_deaf() {
         half.disable_app(pool);
     }
@@ -498,6 +543,14 @@ fn is_due(context: &FlowContext, heading: Heading) -> bool {
 
 /// Takes note of what profiles have seen, and of messages that ended.
 fn mark(context: &mut FlowContext, heading: Heading) {
+    note_completed(context);
+    for marks in &mut context.marks {
+        marks.inspected[heading.index()] |= marks.completed[heading.index()];
+    }
+}
+
+/// Takes note of messages that ended: with each the stream of its heading is to be inspected.
+fn note_completed(context: &mut FlowContext) {
     let conversation = context.conversation.as_ref();
     let number = conversation.map_or(0, Conversation::parser_number);
     let Some(parser) = conversation.and_then(Conversation::parser) else {
@@ -520,18 +573,18 @@ fn mark(context: &mut FlowContext, heading: Heading) {
         for side in Heading::ALL {
             let complete = transaction.progress(side) == COMPLETE;
             let completed = &mut marks.completed[side.index()];
-            context.due[side.index()] |= complete && !*completed;
+            let ended = complete && !*completed && !parser.tells_messages();
+            context.due[side.index()] |= ended;
+            context.ended[side.index()] |= ended;
             *completed = complete;
             marks.inspected[side.index()] |= !transaction.is_looked_at(side);
         }
-        marks.inspected[heading.index()] |= marks.completed[heading.index()];
     }
 }
 
 /// Lets the parser forget transactions that are over for everybody.
 fn release(context: &mut FlowContext, records: bool) {
-    let over =
-        |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.logged || !records);
+    let over = |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.told || !records);
     let done = context.marks.iter().take_while(|marks| over(marks)).count();
     if let Some(parser) = context.conversation.as_mut().and_then(Conversation::parser_mut) {
         let behind = (context.first..).zip(&context.marks).skip(done + 1);

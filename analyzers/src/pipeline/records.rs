@@ -1,7 +1,7 @@
 //! Finished transactions and files as events.
 
 use crate::app::detect::Verdict;
-use crate::app::{AppProto, COMPLETE, Conversation, FileState, Heading, Transaction};
+use crate::app::{AppProto, Conversation, FileState, Heading, Transaction};
 use crate::events::{
     AlertSource, AppFlow, AppLayers, AppObjects, AppProtoName, AppRecord, Event, FileInfo,
     FileRecord, FlowEnds, FlowVariables, Timestamp,
@@ -15,6 +15,8 @@ pub(super) struct Origin<'a> {
     pub(super) timestamp: Timestamp,
     pub(super) number: Option<u64>,
     pub(super) at_end: bool,
+    /// Which way that packet goes.
+    pub(super) heading: Heading,
     /// All is there that ever will be, of both headings.
     pub(super) all_came: bool,
     pub(super) defragmented: bool,
@@ -50,13 +52,16 @@ impl Recorder {
         };
         let protocol = parser.protocol();
         for (number, marks) in (context.first..).zip(&mut context.marks) {
-            if marks.logged {
+            if marks.told {
                 continue;
             }
             let Some(transaction) = parser.transaction(number) else { continue };
             let files = transaction.files();
             for file in files.iter().skip(marks.files) {
-                if file.state == FileState::Open && !origin.all_came {
+                // Written with the next packet in its own heading after it ended.
+                let heading = Heading::to_server_if(file.to_server);
+                let due = file.state != FileState::Open && heading == origin.heading;
+                if !due && !origin.all_came {
                     break;
                 }
                 marks.files += 1;
@@ -72,17 +77,18 @@ impl Recorder {
                     file: FileInfo::of(file, number),
                 })));
             }
-            let finished =
-                Heading::ALL.iter().all(|&heading| transaction.progress(heading) == COMPLETE);
-            if finished || origin.all_came {
+            if !marks.logged && (transaction.is_ready() || origin.all_came) {
                 marks.logged = true;
                 if transaction.is_logged() {
+                    // A message that went one way is its sender's.
+                    let ends = ends_of(flow);
+                    let of_client = transaction.is_looked_at(Heading::ToServer);
                     findings.emit(Event::App(Box::new(AppRecord {
                         timestamp: origin.timestamp,
                         number: origin.number,
                         source: origin.source(),
                         flow: app_flow(flow, context.parent, (origin.variables)()),
-                        ends: ends_of(flow),
+                        ends: if of_client { ends } else { ends.reversed() },
                         event_type: record_name(protocol),
                         // Streams have numbers of their own.
                         tx_id: (protocol != AppProto::Http2).then_some(number),
@@ -90,6 +96,7 @@ impl Recorder {
                     })));
                 }
             }
+            marks.told = marks.logged && marks.files >= files.len();
         }
     }
 }
@@ -133,7 +140,10 @@ pub(crate) fn layers(conversation: &Conversation) -> AppLayers {
         Verdict::Unknown => None,
     };
     let proto = name(conversation.verdict());
-    let side = |heading| name(conversation.side(heading)).filter(|side| Some(*side) != proto);
+    // What one end says is told only beside what the flow is.
+    let known = matches!(conversation.verdict(), Verdict::Found(_));
+    let side =
+        |heading| name(conversation.side(heading)).filter(|side| known && Some(*side) != proto);
     AppLayers {
         proto,
         to_server: side(Heading::ToServer),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 use super::region::Region;
-use super::{OverlapPolicy, Piece, StreamPool};
+use super::{OverlapPolicy, Piece, StreamConfig, StreamPool};
 
 /// What a held piece costs beside its bytes.
 const RUN_OVERHEAD: usize = 96;
@@ -61,11 +61,17 @@ pub(super) struct Buffer {
     /// By offset, without overlaps, all behind `open`.
     held: BTreeMap<u64, Run>,
     held_bytes: usize,
+    /// The most pieces that there were in `held` at some time.
+    most_held: u32,
     /// Bytes before this one are acknowledged, or count as such.
     settled: u64,
 }
 
 impl Buffer {
+    pub(super) fn most_pieces(&self) -> u32 {
+        self.most_held.saturating_add(1)
+    }
+
     /// Bytes before this one are acknowledged, or are a gap.
     #[inline]
     pub(super) fn settled(&self) -> u64 {
@@ -116,46 +122,88 @@ impl Buffer {
             inserted.late = true;
             return inserted;
         }
-        if !pool.has_room(data.len() + RUN_OVERHEAD) {
+        if !pool.has_room(self.growth(&segment)) {
             inserted.no_memory = true;
             return inserted;
         }
+        let limit = self.limit(pool);
+        self.place(&segment, data, (pool.config(), limit), &mut inserted);
+        self.fit_owners(limit);
+        inserted
+    }
+
+    fn place(
+        &mut self,
+        segment: &Range<u64>,
+        data: &[u8],
+        (config, limit): (&StreamConfig, u64),
+        inserted: &mut Inserted,
+    ) {
+        let at = segment.start;
         if at == self.open.end() && self.held.is_empty() {
-            self.append(data, segment.clone(), segment, pool);
-            return inserted;
+            return self.append(data, segment.clone(), segment.clone(), (config, limit));
         }
-        let config = pool.config();
         if at > self.open.end() && self.held.len() >= config.max_segments_held {
             inserted.no_place = true;
-            return inserted;
+            return;
         }
         let shared = at.max(self.open.offset())..segment.end.min(self.open.end());
         if !shared.is_empty() {
             inserted.overlap = true;
-            self.overlay(&shared, &segment, data, config.policy, &mut inserted);
+            self.overlay(&shared, segment, data, config.policy, inserted);
         }
         let rest = at.max(self.open.end())..segment.end;
         if rest.is_empty() {
-            return inserted;
+            return;
         }
         if self.held.is_empty() && rest.start == self.open.end() {
-            self.append(part(data, at, &rest), rest, segment, pool);
+            self.append(part(data, at, &rest), rest, segment.clone(), (config, limit));
         } else {
-            self.hold(&rest, &segment, data, config.policy, &mut inserted);
-            self.absorb(pool);
+            self.hold(&rest, segment, data, config.policy, inserted);
+            self.absorb((config, limit));
         }
-        inserted
     }
 
-    fn append(&mut self, data: &[u8], at: Range<u64>, segment: Range<u64>, pool: &StreamPool) {
-        let config = pool.config();
-        let spare = config.max_bytes.saturating_sub(pool.bytes());
+    /// The most that a segment can add to what it takes, bytes: a run that it lies over may become three, with
+    /// another one before it.
+    fn growth(&self, segment: &Range<u64>) -> usize {
+        let touched =
+            if self.held.is_empty() { 0 } else { 1 + self.held.range(segment.clone()).count() };
+        let len = usize::try_from(segment.end - segment.start).unwrap_or(usize::MAX);
+        len.saturating_add(RUN_OVERHEAD * (1 + 3 * touched))
+    }
+
+    /// What it may take, bytes, with what the others take.
+    fn limit(&self, pool: &StreamPool) -> u64 {
+        pool.config().max_bytes.saturating_sub(pool.bytes()).saturating_add(self.footprint())
+    }
+
+    fn append(
+        &mut self,
+        data: &[u8],
+        at: Range<u64>,
+        segment: Range<u64>,
+        (config, limit): (&StreamConfig, u64),
+    ) {
+        let spare = limit.saturating_sub(self.footprint());
         self.open.append(data, usize::try_from(spare).unwrap_or(usize::MAX));
         // What has no owner stays as it is; so the oldest of too many segments become final early.
         if self.owners.len() >= config.max_segments_held {
             self.owners.pop_front();
         }
         self.owners.push_back(Owner { at, segment });
+    }
+
+    /// Where there is no memory for all owners the oldest are forgotten.
+    fn fit_owners(&mut self, limit: u64) {
+        let beyond = self.footprint().saturating_sub(limit);
+        if beyond == 0 {
+            return;
+        }
+        let beyond = usize::try_from(beyond).unwrap_or(usize::MAX).div_ceil(size_of::<Owner>());
+        let most = self.owners.capacity().saturating_sub(beyond);
+        self.owners.drain(..self.owners.len().saturating_sub(most));
+        self.owners.shrink_to_fit();
     }
 
     /// A segment lies over bytes that are in order.
@@ -261,17 +309,18 @@ impl Buffer {
         let run = Run { bytes: bytes.to_vec(), segment };
         self.held_bytes += run.bytes.capacity() + RUN_OVERHEAD;
         self.held.insert(at, run);
+        self.most_held = self.most_held.max(u32::try_from(self.held.len()).unwrap_or(u32::MAX));
     }
 
     /// Moves what is no longer behind a hole.
-    fn absorb(&mut self, pool: &StreamPool) {
+    fn absorb(&mut self, within: (&StreamConfig, u64)) {
         while let Some(first) = self.held.first_entry()
             && *first.key() == self.open.end()
         {
             let (at, run) = first.remove_entry();
             self.held_bytes -= run.bytes.capacity() + RUN_OVERHEAD;
             let range = at..at + run.bytes.len() as u64;
-            self.append(&run.bytes, range, run.segment, pool);
+            self.append(&run.bytes, range, run.segment, within);
         }
     }
 
@@ -279,6 +328,7 @@ impl Buffer {
     /// them: a capture may see an ACK before what it acknowledges. Gives their number and bytes.
     pub(super) fn settle(&mut self, to: u64, pool: &StreamPool) -> (u64, u64) {
         let mut gaps = (0, 0);
+        let limit = self.limit(pool);
         while to > self.open.end()
             && let Some((first, _)) = self.held.first_key_value()
         {
@@ -290,8 +340,9 @@ impl Buffer {
                 self.finished_bytes += ended.capacity() + REGION_OVERHEAD;
                 self.finished.push_back(ended);
             }
-            self.absorb(pool);
+            self.absorb((pool.config(), limit));
         }
+        self.fit_owners(limit);
         self.settled = self.settled.max(to.min(self.open.end())).max(self.open.offset());
         self.forget_owners();
         gaps

@@ -43,6 +43,18 @@ pub struct RawWindow<'a> {
 }
 
 impl RawWindow<'_> {
+    /// Without what was inspected already and lies before `floor`.
+    #[must_use]
+    pub fn behind(self, floor: u64) -> Self {
+        let cut = usize::try_from(floor.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let cut = cut.min(self.new_from);
+        Self {
+            bytes: self.bytes.get(cut..).unwrap_or_default(),
+            offset: self.offset + cut as u64,
+            new_from: self.new_from - cut,
+        }
+    }
+
     /// Where they end in the stream: what to tell [`Half::raw_inspected`].
     #[must_use]
     pub const fn end(&self) -> u64 {
@@ -201,6 +213,18 @@ impl Half {
     #[must_use]
     pub fn seen(&self) -> bool {
         self.has(bit::SEEN)
+    }
+
+    /// The most pieces that its bytes were in at some time, 1 where all came in order.
+    #[must_use]
+    pub fn most_pieces(&self) -> u32 {
+        self.buffer.most_pieces()
+    }
+
+    /// It ended, and all before its FIN was acknowledged.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.fin.is_some_and(|fin| self.acked() >= fin)
     }
 
     #[must_use]

@@ -128,7 +128,9 @@ impl Session {
         for (progressed, half) in taken.progressed.iter_mut().zip(&mut self.halves) {
             *progressed = half.take_progress();
         }
-        taken.ended = !was_closed && self.is_closed();
+        // Behind a RST that may not have been believed there may be more.
+        let doubtful = self.halves.iter().any(|half| half.has(half_bit::DOUBTFUL_RST));
+        taken.ended = !was_closed && self.is_closed() && !doubtful;
         taken
     }
 

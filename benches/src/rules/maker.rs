@@ -93,6 +93,35 @@ impl<'r> Maker<'r> {
         }
     }
 
+    /// The same with the first of these seeds that leads to anything.
+    pub(crate) fn first_of(
+        &mut self,
+        buffer: Buffer,
+        style: &Style,
+        seeds: &[Cells],
+    ) -> Result<Option<Vec<u8>>, Skip> {
+        let mut last = Ok(None);
+        for seed in seeds {
+            last = self.app_bytes(buffer, style.clone().seeded(seed.clone()));
+            if !matches!(last, Err(Skip::Unsolved(_))) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// The name of a host: most often with something before what is wanted of its end.
+    pub(crate) fn host_name(
+        &mut self,
+        buffer: Buffer,
+        style: &Style,
+    ) -> Result<Option<Vec<u8>>, Skip> {
+        let label: Vec<u8> = (0..4).map(|_| b'a' + self.rng.below(26) as u8).collect();
+        let seeds = [Cells::hard(&label), Cells::default()];
+        let from = usize::from(self.rng.percent(15));
+        self.first_of(buffer, style, seeds.get(from..).unwrap_or_default())
+    }
+
     /// A buffer of the application layer.
     pub(crate) fn app_bytes(
         &mut self,

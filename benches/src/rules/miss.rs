@@ -123,13 +123,16 @@ fn sets_needed(operation: &StateOperation) -> bool {
 }
 
 fn contents(rule: &Rule, negated: bool) -> Vec<(Source, &Content)> {
-    let of = |source, m| match m {
-        &Match::Content(ref content) if content.negated == negated => Some((source, content)),
-        _ => None,
-    };
     rule.inspections
         .iter()
-        .flat_map(|i| i.matches.iter().filter_map(move |m| of(i.source, m)))
+        .flat_map(|inspection| {
+            inspection.matches.iter().filter_map(move |found| match found {
+                Match::Content(content) if content.negated == negated => {
+                    Some((inspection.source, content))
+                }
+                _ => None,
+            })
+        })
         .collect()
 }
 

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use umbra_analyzers::ids::rule::ast::Rule;
+use umbra_analyzers::ids::rule::ast::{Action, Rule};
 use umbra_analyzers::ids::rule::{Classification, RuleSet, Variables};
 
 use engines::Flows;
@@ -61,9 +61,9 @@ pub(crate) struct RulesArgs {
     #[arg(long, value_name = "N", default_value_t = 1000,
         value_parser = clap::value_parser!(u32).range(1..=20_000))]
     per_capture: u32,
-    /// Takes an engine's events as they are where they are newer than the capture
+    /// Takes the peer's events as they are where they are newer than the capture
     #[arg(long)]
-    keep: bool,
+    keep_peer: bool,
 }
 
 pub(crate) fn main(args: &RulesArgs) -> Result<()> {
@@ -71,7 +71,7 @@ pub(crate) fn main(args: &RulesArgs) -> Result<()> {
     let rules_file = args.out.join("rules.rules");
     join_files(&args.rules, &rules_file)?;
     let (variables, classes) = (Variables::default(), Classification::default());
-    let loaded = RuleSet::load(&[rules_file.clone()], &variables, &classes);
+    let loaded = RuleSet::load(std::slice::from_ref(&rules_file), &variables, &classes);
     eprintln!("{}", loaded.summary());
     let chosen = choose(&loaded.rules, args);
     ensure!(!chosen.is_empty(), "none of the rules was chosen");
@@ -80,12 +80,12 @@ pub(crate) fn main(args: &RulesArgs) -> Result<()> {
     for (part, number) in chosen.chunks(args.per_capture as usize).zip(0..) {
         let cases = cases(&book, part, &mut report);
         let folder = args.out.join(format!("{number:03}"));
-        let run = Run { args, folder: &folder, rules: &rules_file };
+        let run = Run { folder: &folder, rules: &rules_file };
         run.capture(&cases)?;
         if let Some(peer) = &args.peer {
             let flows = Flows::of(&cases);
-            let (ours, strays) = flows.read(&run.events("umbra", &args.umbra)?)?;
-            let (peers, peer_strays) = flows.read(&run.events("peer", peer)?)?;
+            let (ours, strays) = flows.read(&run.events("umbra", &args.umbra, false)?)?;
+            let (peers, peer_strays) = flows.read(&run.events("peer", peer, args.keep_peer)?)?;
             report.strays[0] += strays;
             report.strays[1] += peer_strays;
             report.add(number, &cases, &ours, &peers);
@@ -123,6 +123,10 @@ fn choose<'r>(rules: &'r [Rule], args: &RulesArgs) -> Vec<&'r Rule> {
 fn cases<'r>(book: &Book<'r>, rules: &[&'r Rule], report: &mut Report) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for rule in rules {
+        if rule.noalert || rule.action == Action::Pass {
+            report.skipped.entry("it never alerts".to_owned()).or_default().push(rule.sid);
+            continue;
+        }
         let slot = |cases: &Vec<Case>| u32::try_from(cases.len()).unwrap_or(u32::MAX);
         match book.case(rule, Variant::Match, slot(&cases)) {
             Ok(case) => cases.extend(case),
@@ -143,7 +147,6 @@ fn cases<'r>(book: &Book<'r>, rules: &[&'r Rule], report: &mut Report) -> Vec<Ca
 
 /// A capture and what is made of it.
 struct Run<'a> {
-    args: &'a RulesArgs,
     folder: &'a Path,
     rules: &'a Path,
 }
@@ -168,13 +171,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The events of an engine, run where they are not there yet.
-    fn events(&self, name: &str, command: &str) -> Result<PathBuf> {
+    /// The events of an engine; with `keep`, run only where they are not there yet.
+    fn events(&self, name: &str, command: &str, keep: bool) -> Result<PathBuf> {
         let out = self.folder.join(name);
         let eve = out.join("eve.json");
         let time = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
         let is_newer = time(&eve).is_some_and(|eve| time(&self.pcap()).is_some_and(|p| p < eve));
-        if !(self.args.keep && is_newer) {
+        if !(keep && is_newer) {
             match std::fs::remove_file(&eve) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)?,
                 _ => {}

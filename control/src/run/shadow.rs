@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use umbra_analyzers::events::{EventContext, EventSink, NullSink};
 use umbra_analyzers::ids::IdsPlan;
-use umbra_analyzers::pipeline::{LiveAnalyzer, PipelineConfig, PipelineSummary};
+use umbra_analyzers::pipeline::{
+    Announcements, LiveAnalyzer, Pipeline, PipelineConfig, PipelineSummary,
+};
 use umbra_analyzers::profile::{Plan, factory};
 use umbra_analyzers::runner::{Analyzer, CrashReport};
 use umbra_forward::clock::wall_ns;
@@ -21,7 +23,7 @@ use crate::eve::{
     CaptureStats, EveFormat, EveOptions, EveOutput, EveSink, LineSender, Stamp, Stats,
 };
 use crate::manager::BuildAnalyzer;
-use crate::manifest::{EveType, Manifest};
+use crate::manifest::{Distribute, EveType, Manifest};
 use crate::pcap::{DataLink, PcapWriter};
 use crate::replay;
 
@@ -80,21 +82,24 @@ impl Shadow {
             })
             .collect();
         let (format, sender) = (Arc::clone(&self.format), self.sender.clone());
-        Box::new(move |_, context: Arc<EventContext>, quarantined: &HashSet<Arc<str>>| {
-            let plans: Vec<Plan> =
-                plans.iter().filter(|plan| !quarantined.contains(plan.id())).cloned().collect();
+        let memories = Memories::of(manifest, plans);
+        Box::new(move |number, context: Arc<EventContext>, quarantined: &HashSet<Arc<str>>| {
+            let (mut plans, announcements) = memories.instance(number);
+            plans.retain(|plan| !quarantined.contains(plan.id()));
             let sink: Box<dyn EventSink> = match &sender {
                 Some(sender) => Box::new(EveSink::new(Arc::clone(&format), sender.clone())),
                 None => Box::new(NullSink),
             };
             Box::new(move || -> Box<dyn Analyzer<Summary = Summary>> {
-                match LiveAnalyzer::new(config, &plans, sink, Arc::clone(&context)) {
-                    Ok(analyzer) => Box::new(analyzer),
+                match Pipeline::new(config, &plans) {
+                    Ok(pipeline) => {
+                        let pipeline = pipeline.sharing(&announcements);
+                        Box::new(LiveAnalyzer::over(pipeline, sink, context))
+                    }
                     // Validation has refused kinds that are not built; decode and flows go on.
                     Err(e) => {
                         log::error!("{e}");
-                        let pipeline =
-                            umbra_analyzers::pipeline::Pipeline::with_profiles(config, []);
+                        let pipeline = Pipeline::with_profiles(config, []);
                         Box::new(LiveAnalyzer::over(pipeline, Box::new(NullSink), context))
                     }
                 }
@@ -133,6 +138,33 @@ impl Shadow {
     pub(super) fn finish(&mut self) {
         self.sender = None;
         self.eve = None;
+    }
+}
+
+/// What instances remember longer than they live. Those that get each a share of the traffic have it in
+/// common; a replica sees everything itself and has its own.
+struct Memories {
+    each: Vec<(Vec<Plan>, Arc<Announcements>)>,
+}
+
+impl Memories {
+    fn of(manifest: &Manifest, plans: Vec<Plan>) -> Self {
+        let shadowing = &manifest.shadowing;
+        let apart = |plan: &Plan| Some(factory(plan.kind()).ok()?.apart(plan));
+        let replicas = match shadowing.distribute {
+            Distribute::Shard => 1,
+            Distribute::Replicate => usize::from(shadowing.shadow_instance_count).max(1),
+        };
+        let mut each: Vec<_> = (1..replicas)
+            .map(|_| (plans.iter().filter_map(apart).collect(), Arc::default()))
+            .collect();
+        each.push((plans, Arc::default()));
+        Self { each }
+    }
+
+    fn instance(&self, number: u32) -> (Vec<Plan>, Arc<Announcements>) {
+        let (plans, announcements) = &self.each[number as usize % self.each.len()];
+        (plans.clone(), Arc::clone(announcements))
     }
 }
 

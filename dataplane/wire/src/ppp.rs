@@ -33,7 +33,8 @@ impl<'a> Ppp<'a> {
                 let protocol = u16::from_be_bytes([first, second]);
                 Ok(Self { protocol, len: framing + 2, payload })
             }
-            _ => Err(short(framing + 2)),
+            [] => Err(short(framing + 1)),
+            [_] => Err(short(framing + 2)),
         }
     }
 

@@ -106,7 +106,7 @@ fn a_command_with_its_replies_is_a_transaction() {
         Some(String::from_utf8_lossy(view.bytes).into_owned())
     };
     assert_eq!(text(Buffer::FtpCommand, ToServer, 0).as_deref(), Some("PASS"));
-    assert_eq!(text(Buffer::FtpCommandData, ToServer, 0).as_deref(), Some("x"));
+    assert_eq!(text(Buffer::FtpCommandData, ToServer, 0).as_deref(), Some("x\0"));
     assert_eq!(text(Buffer::FtpReply, ToClient, 2).as_deref(), Some("go"));
     assert_eq!(text(Buffer::FtpCompletionCode, ToClient, 0).as_deref(), Some("230"));
     assert_eq!(text(Buffer::FtpReply, ToClient, 3), None);

@@ -29,6 +29,7 @@ pub(super) enum Mode {
 #[derive(Debug, Default)]
 pub struct FtpTransaction {
     pub(super) command: Option<&'static str>,
+    /// With a NUL behind it, as Suricata's `ftp.command_data` has.
     command_data: Option<Vec<u8>>,
     command_truncated: bool,
     pub(super) is_auth: bool,
@@ -53,7 +54,7 @@ impl FtpTransaction {
     pub(super) fn new(command: Command<'_>, truncated: bool) -> Self {
         Self {
             command: command.name,
-            command_data: command.data.map(<[u8]>::to_vec),
+            command_data: command.data.map(|data| [data, b"\0"].concat()),
             command_truncated: truncated,
             is_auth: command.is_auth,
             ..Self::default()
@@ -136,7 +137,7 @@ impl Transaction for FtpTransaction {
         let bytes: &[u8] = match (heading, buffer) {
             (Heading::ToServer, Buffer::FtpCommand) if index == 0 => self.command?.as_bytes(),
             (Heading::ToServer, Buffer::FtpCommandData) if index == 0 => {
-                self.command_data.as_ref().filter(|data| !data.is_empty())?
+                self.command_data.as_ref().filter(|data| data.len() > 1)?
             }
             (Heading::ToClient, Buffer::FtpReply) => self.replies.get(index)?,
             (Heading::ToClient, Buffer::FtpCompletionCode) => self.codes.get(index)?,
@@ -171,7 +172,7 @@ impl Transaction for FtpTransaction {
             put("command", json!(command));
         }
         if let Some(data) = &self.command_data {
-            if !data.is_empty() {
+            if let Some((_, data @ [_, ..])) = data.split_last() {
                 put("command_data", text(data));
             }
             put("command_truncated", json!(self.command_truncated));

@@ -158,7 +158,8 @@ impl HttpParser {
             return Ok(Step::Took(end));
         };
         let parts = status_line(line);
-        transaction.response.line = line.to_vec();
+        // Suricata's `http.response_line` has the line's end, and so has `http.start`.
+        transaction.response.line = bytes.get(..end).unwrap_or_default().to_vec();
         transaction.response.protocol = Some(parts.protocol.to_vec());
         transaction.response.version = Version::of(parts.protocol);
         transaction.status = parts.status.map(<[u8]>::to_vec);

@@ -116,7 +116,7 @@ fn buffers_of_an_exchange() {
         assert_eq!(text(t, buffer, ToServer), Some(expected), "{}", buffer.keyword());
     }
     for (buffer, expected) in [
-        (Buffer::HttpResponseLine, "HTTP/1.1 302 Moved On"),
+        (Buffer::HttpResponseLine, "HTTP/1.1 302 Moved On\r\n"),
         (Buffer::HttpStatCode, "302"),
         (Buffer::HttpStatMsg, "Moved On"),
         (Buffer::HttpCookie, "d"),
@@ -131,7 +131,7 @@ fn buffers_of_an_exchange() {
         ),
         (
             Buffer::HttpStart,
-            "HTTP/1.1 302 Moved On\r\nServer: s\r\nSet-Cookie: d\r\nLocation: /x\r\nContent-Type: text/html; charset=x\r\nContent-Length: 3\r\n\r\n",
+            "HTTP/1.1 302 Moved On\r\n\r\nServer: s\r\nSet-Cookie: d\r\nLocation: /x\r\nContent-Type: text/html; charset=x\r\nContent-Length: 3\r\n\r\n",
         ),
     ] {
         assert_eq!(text(t, buffer, ToClient), Some(expected), "{}", buffer.keyword());

@@ -426,8 +426,7 @@ impl Transaction for HttpTransaction {
             Buffer::HttpRequestBody
             | Buffer::HttpResponseBody
             | Buffer::FileData
-            | Buffer::FileName
-            | Buffer::FileMagic => BODY,
+            | Buffer::FileName => BODY,
             _ => HEADERS,
         }
     }

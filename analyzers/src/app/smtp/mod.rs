@@ -90,6 +90,8 @@ pub struct Smtp {
     pipelining: bool,
     pending: VecDeque<Pending>,
     switch: Option<Switch>,
+    /// A command, or a reply to one, came to its end since this was asked last. The end of a mail is none.
+    ended_messages: [bool; 2],
 }
 
 impl Smtp {
@@ -108,6 +110,7 @@ impl Smtp {
             pipelining: false,
             pending: VecDeque::new(),
             switch: None,
+            ended_messages: [false; 2],
         }
     }
 
@@ -195,6 +198,14 @@ impl Parser for Smtp {
 
     fn switch(&mut self) -> Option<Switch> {
         self.switch.take()
+    }
+
+    fn tells_messages(&self) -> bool {
+        true
+    }
+
+    fn ended_messages(&mut self) -> [bool; 2] {
+        std::mem::take(&mut self.ended_messages)
     }
 
     fn memory_bytes(&self) -> usize {

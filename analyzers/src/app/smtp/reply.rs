@@ -54,6 +54,7 @@ impl Smtp {
             return Ok(());
         }
         self.pending.pop_front();
+        self.ended_messages[Heading::ToClient.index()] = true;
         match kind {
             Kind::Data(false) if code == b"354" && self.mode == Mode::Commands => {
                 self.mode = Mode::Mail;

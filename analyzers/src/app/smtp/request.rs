@@ -59,6 +59,7 @@ impl Smtp {
 
     fn command(&mut self, line: Line<'_>) -> Result<(), ParseError> {
         self.begin(&line)?;
+        self.ended_messages[Heading::ToServer.index()] = true;
         if !line.is_whole() {
             self.event("smtp.truncated_line");
         }

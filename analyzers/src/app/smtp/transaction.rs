@@ -99,7 +99,7 @@ impl SmtpTransaction {
             let names: Vec<Value> = mime.attachments().iter().map(|name| lossy(name)).collect();
             object.insert("attachment".to_owned(), names.into());
         }
-        let urls: Vec<Value> = mime.urls().iter().map(lossy).collect();
+        let urls: Vec<Value> = mime.urls().last_first().map(lossy).collect();
         if !urls.is_empty() {
             object.insert("url".to_owned(), urls.into());
         }
@@ -125,7 +125,7 @@ impl Transaction for SmtpTransaction {
     fn stage(&self, buffer: Buffer, _heading: Heading) -> u8 {
         match buffer {
             Buffer::SmtpHelo | Buffer::SmtpMailFrom | Buffer::SmtpRcptTo => COMMANDS,
-            Buffer::EmailUrl | Buffer::FileData | Buffer::FileName | Buffer::FileMagic => BODY,
+            Buffer::EmailUrl | Buffer::FileData | Buffer::FileName => BODY,
             _ => HEADER,
         }
     }
@@ -146,7 +146,7 @@ impl Transaction for SmtpTransaction {
             Buffer::EmailMessageId => self.header(b"message-id", 0)?,
             Buffer::EmailXMailer => self.header(b"x-mailer", 0)?,
             Buffer::EmailReceived => self.header(b"received", index)?,
-            Buffer::EmailUrl => self.mime.as_ref()?.urls().iter().nth(index)?,
+            Buffer::EmailUrl => self.mime.as_ref()?.urls().get(index)?,
             Buffer::FileName => &self.files.get(index)?.name,
             Buffer::FileData => {
                 let file = self.files.get(index)?;

@@ -5,6 +5,9 @@ use super::version;
 /// Names, protocols and the like that are kept of one hello.
 const LIST_LIMIT: usize = 256;
 
+/// The longest name of a host (RFC 1035).
+const NAME_MAX: usize = 255;
+
 /// Numbers of extensions.
 mod extension {
     pub(super) const SERVER_NAME: u16 = 0;
@@ -106,7 +109,8 @@ fn extension(read: &mut Read, number: u16, body: &[u8], client: bool) -> Option<
                 read.events.push("tls.invalid_sni_type");
                 return None;
             }
-            let Some(name) = vector16(&mut list) else {
+            let name = vector16(&mut list).filter(|name| (1..=NAME_MAX).contains(&name.len()));
+            let Some(name) = name else {
                 read.events.push("tls.invalid_sni_length");
                 return None;
             };

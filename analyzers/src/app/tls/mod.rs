@@ -22,7 +22,7 @@ mod tests;
 
 pub use certificate::{Chain, Summary};
 pub use hello::Hello;
-pub use transaction::{CERTIFICATE, End, HANDSHAKE, HELLO, HELLO_DONE, TlsTransaction};
+pub use transaction::{CERTIFICATE, End, HANDSHAKE, HELLO, HELLO_DONE, TlsTransaction, state};
 
 use self::heartbeat::Heartbeats;
 use super::{AppProto, Heading, ParseError, Parser, Transaction};

@@ -16,6 +16,14 @@ pub const HELLO_DONE: u8 = 3;
 /// The end goes over to encryption.
 pub const HANDSHAKE: u8 = 4;
 
+/// What `ssl_state` asks for, as bits of [`Field::TlsState`].
+pub mod state {
+    pub const CLIENT_HELLO: u8 = 1;
+    pub const SERVER_HELLO: u8 = 2;
+    pub const CLIENT_KEYX: u8 = 4;
+    pub const SERVER_KEYX: u8 = 8;
+}
+
 /// Bytes of time at the beginning of a random.
 const TIME_LEN: usize = 4;
 
@@ -37,6 +45,8 @@ pub struct End {
 #[derive(Debug)]
 pub struct TlsTransaction {
     ends: [End; 2],
+    /// Of the messages that `ssl_state` knows the latest, of either end.
+    state: u8,
     from_proto: Option<AppProto>,
     events: Vec<&'static str>,
     /// Which end's handshake is over.
@@ -49,6 +59,7 @@ impl TlsTransaction {
     pub(super) fn new(from_proto: Option<AppProto>) -> Self {
         Self {
             ends: Default::default(),
+            state: 0,
             from_proto,
             events: Vec::new(),
             done: [false; 2],
@@ -86,6 +97,11 @@ impl TlsTransaction {
     pub(super) fn advance(&mut self, heading: Heading, stage: u8) {
         let end = self.end_mut(heading);
         end.progress = end.progress.max(stage);
+    }
+
+    /// A message came that `ssl_state` knows.
+    pub(super) fn came(&mut self, message: u8) {
+        self.state = message;
     }
 
     pub(super) fn record_version(&mut self, heading: Heading, version: u16) {
@@ -224,9 +240,10 @@ impl Transaction for TlsTransaction {
             Field::TlsVersion => (end.version != 0).then_some(end.version.into()),
             Field::TlsCertNotBefore => summary(end).map(|s| seconds(s.not_before)),
             Field::TlsCertNotAfter => summary(end).map(|s| seconds(s.not_after)),
-            Field::TlsCertChainLen => {
+            Field::TlsCertChainLen if heading == Heading::ToClient => {
                 (end.progress >= CERTIFICATE).then_some(end.chain.certificates.len() as u64)
             }
+            Field::TlsState => Some(self.state.into()),
             _ => None,
         }
     }

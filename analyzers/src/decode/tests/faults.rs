@@ -246,6 +246,8 @@ fn a_snaplen_is_nobodys_fault() {
         ip4().udp(1, 6081).geneve(1).eth(B, A).vlan(1).ipv4(SRC, DST).icmp(8, 0, 1),
         ip4().icmp(3, 1, 0).payload(&Frame::new().ipv4(DST, SRC).udp(1, 2).bytes()),
         eth().pppoe(1).ipv4(SRC, DST).udp(1, 2).payload(&[1; 20]),
+        // A pseudowire: its control word, and Ethernet.
+        eth().mpls(16).payload(&[&[0; 4][..], &ip4().udp(1, 2).payload(&[1; 20]).bytes()].concat()),
     ] {
         let bytes = frame.bytes();
         let mut decoder = Decoder::default();

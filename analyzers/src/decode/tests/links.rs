@@ -53,8 +53,17 @@ fn every_link_type_leads_to_the_same_packet() {
             if matches!(link, LinkType::LinuxSll | LinkType::LinuxSll2) {
                 assert_eq!(decoded.src_mac, B);
             }
+            for captured in 0..frame.len() {
+                let len = frame.len() as u32;
+                let mut decoder = Decoder::default();
+                let faults = decoder.decode(&frame[..captured], len, link).faults;
+                assert!(faults.is_empty(), "{captured} bytes of {link:?} {header:x?}: {faults:?}");
+            }
         }
     }
+    // A protocol of one byte may be all that there is of a frame.
+    let faults = Decoder::default().decode(&[], 1, LinkType::Ppp).faults;
+    assert!(faults.is_empty(), "{faults:?}");
 }
 
 #[test]

@@ -216,22 +216,21 @@ fn source_of(view: &PacketView<'_>) -> AlertSource {
     }
 }
 
-/// The transaction that matched; of rules of packets and streams, the latest of the flow.
+/// The transaction that matched.
 fn transaction(
     conversation: &Conversation,
     number: Option<u64>,
     heading: Heading,
 ) -> Option<AlertTransaction> {
     let parser = conversation.parser()?;
-    let guessed = number.is_none();
-    let number = number.or_else(|| parser.next().checked_sub(1))?;
+    let number = number?;
     let transaction = parser.transaction(number)?;
     let to_server = heading == Heading::ToServer;
     Some(AlertTransaction {
         tx_id: number,
-        guessed,
-        progress_to_server: None,
-        progress_to_client: None,
+        guessed: false,
+        progress_to_server: transaction.progress_name(Heading::ToServer),
+        progress_to_client: transaction.progress_name(Heading::ToClient),
         objects: objects(parser.protocol(), transaction),
         files: transaction
             .files()

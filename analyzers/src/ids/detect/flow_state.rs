@@ -21,6 +21,10 @@ pub(crate) struct FlowState {
     pub(crate) ip_only: [bool; 2],
     /// Its packets are recorded.
     pub(crate) tag: Option<Active>,
+    /// It was known what this heading is, when the last packet had been looked at; and rules of that alone have been
+    /// evaluated since.
+    pub(crate) recognised: [bool; 2],
+    pub(crate) protocol_only: [bool; 2],
     /// A rule lets all of the flow pass: no alerts any more.
     pub(crate) passed: bool,
     streams: [StreamState; 2],
@@ -104,13 +108,15 @@ pub(crate) struct Pending {
     pub(crate) rule: RuleIndex,
     /// Bits of the parts that have been found.
     pub(crate) found: u64,
+    /// What it wants of the stream has been found.
+    pub(crate) payload: bool,
     /// It matched, when so many files were there.
     pub(crate) matched: Option<u32>,
 }
 
 impl Pending {
     pub(crate) const fn new(rule: RuleIndex) -> Self {
-        Self { rule, found: 0, matched: None }
+        Self { rule, found: 0, payload: false, matched: None }
     }
 }
 

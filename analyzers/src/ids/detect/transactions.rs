@@ -12,7 +12,7 @@ use super::compiled::{AppPart, CompiledRule, of_transaction};
 use super::conditions::header_holds;
 use super::engine::{Engine, Sight};
 use super::flow_state::{FlowState, Pending, SideState, add};
-use crate::app::{Buffer, BufferView, COMPLETE, Heading, Parser, Transaction};
+use crate::app::{Buffer, BufferView, COMPLETE, Field, Heading, Parser, Transaction};
 use crate::ids::matching::View;
 
 /// Bodies and files that still come are looked at from so many bytes on, as Suricata's stock configuration
@@ -184,6 +184,7 @@ impl Engine {
             }
             pending.matched = Some(u32::try_from(files).unwrap_or(u32::MAX));
             pending.found = 0;
+            pending.payload = false;
             let in_stream = sight.ends.is_some_and(|ends| ends.protocol == 6);
             self.matches(pending.rule, rule, sight, state, Some(case.number), in_stream);
         }
@@ -206,13 +207,17 @@ impl Engine {
         }
         self.context.begin_rule(rule.rule.variables.len());
         self.context.set_dce_little_endian(case.transaction.is_little_endian());
-        if !rule.packet_parts.is_empty()
-            && self.payload_holds(pending.rule, rule, sight, state).is_none()
-        {
-            return false;
-        }
         // What a part extracts is for parts behind it, so those that do are looked at anew each time.
         let noted = rule.rule.variables.is_empty();
+        let has_payload = !rule.packet_parts.is_empty();
+        let mut payload_holds = |engine: &mut Self, pending: &mut Pending| {
+            pending.payload = noted && pending.payload
+                || engine.payload_holds(pending.rule, rule, sight, state).is_some();
+            pending.payload
+        };
+        if has_payload && rule.payload_first && !payload_holds(self, pending) {
+            return false;
+        }
         let skip_files = pending.matched.map_or(0, |before| before as usize);
         let mut all = true;
         for (part, at) in rule.app_parts.iter().zip(0u32..) {
@@ -231,7 +236,7 @@ impl Engine {
                 }
             }
         }
-        all
+        all && (!has_payload || rule.payload_first || payload_holds(self, pending))
     }
 
     fn app_part_holds(&mut self, part: &AppPart, case: &Case<'_>, skip_files: usize) -> bool {
@@ -241,8 +246,7 @@ impl Engine {
             return false;
         }
         let program = &part.program;
-        let of_files =
-            matches!(part.buffer, Buffer::FileData | Buffer::FileName | Buffer::FileMagic);
+        let of_files = matches!(part.buffer, Buffer::FileData | Buffer::FileName);
         let first = if of_files { skip_files } else { 0 };
         for index in first.. {
             let Some(view) = case.transaction.buffer(part.buffer, case.heading, index) else {
@@ -293,4 +297,6 @@ fn growth(transaction: &dyn Transaction) -> u64 {
         + body(Buffer::HttpRequestBody, Heading::ToServer)
         + body(Buffer::HttpResponseBody, Heading::ToClient)
         + transaction.events().len() as u64
+        // Of this it only matters that it differs.
+        + (transaction.number(Field::TlsState, Heading::ToServer).unwrap_or(0) << 56)
 }

@@ -102,6 +102,7 @@ fn empty(file: Arc<str>, line: u32, action: Action, header: Header) -> Rule {
         heading: None,
         app_protocol: None,
         packet: Vec::new(),
+        decode_event: false,
         app: Vec::new(),
         inspections: Vec::new(),
         state: Vec::new(),

@@ -10,8 +10,10 @@ use super::{
 use super::{tls, transform};
 
 /// Keywords without a rule that alerts and one that does not, and why.
-const NOT_ABOUT_MATCHING: &[(&str, &str)] =
-    &[("requires", "decides whether a rule is loaded: a test of its own in `meta`")];
+const NOT_ABOUT_MATCHING: &[(&str, &str)] = &[
+    ("requires", "decides whether a rule is loaded: a test of its own in `meta`"),
+    ("noalert", "never alerts: that such a rule matches shows in the one that asks for its bit"),
+];
 
 fn all() -> Vec<Case> {
     [

@@ -83,7 +83,7 @@ fn numbers() -> Vec<Case> {
     let refused = message(0x8183, &[("www.none.net", TXT)], [&[], &[], &[]]);
     vec![
         case(
-            "dns.opcode dns_opcode",
+            "dns.opcode",
             Datagrams::to(53).client(notify).end(),
             &[
                 (1, "dns", "dns.opcode:4;"),

@@ -9,13 +9,13 @@ fn of_packets() -> Vec<Case> {
     let plain = || Ip4::default().udp((1, 9), b"x");
     vec![
         case(
-            "decode-event engine-event",
+            "decode-event",
             frame(patched(plain(), 14, &[0x44])),
             &[
                 (1, "pkthdr", "decode-event:ipv4.hlen_too_small;"),
-                (1, "pkthdr", "engine-event:ipv4.hlen_too_small;"),
+                // Such packets are seen by nobody else.
+                (0, "pkthdr", "engine-event:decoder.ipv4.hlen_too_small;"),
                 (0, "pkthdr", "decode-event:ipv4.iplen_smaller_than_hlen;"),
-                (0, "pkthdr", "engine-event:udp.hlen_too_small;"),
                 (0, "udp", "content:\"x\";"),
             ],
         ),
@@ -29,11 +29,22 @@ fn of_packets() -> Vec<Case> {
             ],
         ),
         case(
+            "decode-event engine-event",
+            frame(Ip4 { options: vec![1, 1, 1, 1], ..Ip4::default() }.udp((1, 9), b"x")),
+            &[
+                (1, "pkthdr", "decode-event:ipv4.opt_pad_required;"),
+                (1, "ip", "engine-event:decoder.ipv4.opt_pad_required;"),
+                (0, "ip", "decode-event:ipv4.opt_duplicate;"),
+                (0, "ip", "engine-event:decoder.ipv4.opt_duplicate;"),
+            ],
+        ),
+        case(
             "decode-event",
             frame(Ip4 { options: vec![7, 40, 4, 0], ..Ip4::default() }.udp((1, 9), b"x")),
             &[
                 (1, "pkthdr", "decode-event:ipv4.opt_invalid_len;"),
-                (0, "pkthdr", "decode-event:ipv4.opt_pad_required;"),
+                (1, "pkthdr", "decode-event:ipv4.opt_pad_required;"),
+                (0, "pkthdr", "decode-event:ipv4.opt_duplicate;"),
             ],
         ),
     ]
@@ -55,11 +66,12 @@ fn of_streams() -> Vec<Case> {
             ],
         ),
         case(
-            "stream-event decode-event",
+            "stream-event engine-event",
             frames([bare(ACK), bare(PSH | ACK), bare(RST)]),
             &[
                 (0, "tcp", "stream-event:3whs_ack_in_wrong_dir;"),
                 (1, "tcp", "stream-event:rst_but_no_session;"),
+                (1, "tcp", "engine-event:stream.rst_but_no_session;"),
             ],
         ),
     ]
@@ -71,13 +83,14 @@ fn of_layers() -> Vec<Case> {
             "app-layer-event",
             Talk::to(80).client("GET / HTTP/1.1\r\n\r\n").end(),
             &[
-                (1, "http", "app-layer-event:http.missing_host_header;"),
+                // The transaction has it, looked at from either end.
+                (2, "http", "app-layer-event:http.missing_host_header;"),
                 (
                     1,
                     "http",
                     "flow:to_server; app-layer-event:http.missing_host_header; http.method; content:\"GET\";",
                 ),
-                (0, "http", "app-layer-event:http.ambiguous_host_header;"),
+                (0, "http", "app-layer-event:http.host_header_ambiguous;"),
             ],
         ),
         case(

@@ -177,7 +177,7 @@ fn response() -> Vec<Case> {
         http(
             "http.response_line http_response_line",
             &[
-                (1, "http.response_line; content:\"HTTP/1.0 404 Not Here\"; bsize:21;"),
+                (1, "http.response_line; content:\"HTTP/1.0 404 Not Here|0d 0a|\"; bsize:23;"),
                 (1, "http_response_line; content:\"HTTP\"; startswith;"),
                 (0, "http.response_line; content:\"Server\";"),
                 (0, "http_response_line; content:\"POST\";"),
@@ -221,14 +221,14 @@ fn both() -> Vec<Case> {
                 (1, "http.header; content:\"Host|3a 20|WWW.Example.com\"; content:!\"Cookie\";"),
                 (1, "flow:to_client; http.header; content:\"Server|3a 20|nginx/1.2|0d 0a|\";"),
                 (1, "content:\"User-Agent|3a| probe\"; http_header;"),
-                (1, "http.header.raw; content:\"Cookie|3a 20|cid=42|0d 0a|\";"),
+                (1, "flow:to_server; http.header.raw; content:\"Cookie|3a 20|cid=42|0d 0a|\";"),
                 (1, "content:\"Cookie|3a| sid\"; http_raw_header; flow:to_client;"),
                 (0, "http.header; content:\"cid=42\";"),
                 (0, "http.header; content:\"hello\";"),
                 (0, "content:\"POST\"; http_header;"),
                 (0, "flow:to_client; http.header; content:\"probe\";"),
-                (0, "http.header.raw; content:\"hello\";"),
-                (0, "content:\"index\"; http_raw_header;"),
+                (0, "flow:to_server; http.header.raw; content:\"hello\";"),
+                (0, "content:\"index\"; http_raw_header; flow:to_server;"),
             ],
         ),
         http(
@@ -253,7 +253,10 @@ fn both() -> Vec<Case> {
                     1,
                     "http.start; content:\"POST /a\"; startswith; content:\"HTTP/1.1|0d 0a|Host\";",
                 ),
-                (1, "flow:to_client; http_start; content:\"HTTP/1.0 404\"; startswith;"),
+                (
+                    1,
+                    "flow:to_client; http_start; content:\"HTTP/1.0 404\"; startswith; content:\"Here|0d 0a 0d 0a|Server\";",
+                ),
                 (0, "http.start; content:\"hello\";"),
                 (0, "flow:to_client; http_start; content:\"<p>\";"),
             ],
@@ -314,7 +317,7 @@ fn both() -> Vec<Case> {
             &[
                 (1, "pcre:\"/^hello/P\";"),
                 (1, "pcre:\"/Host\\x3a /H\";"),
-                (1, "pcre:\"/^Cookie/mD\";"),
+                (1, "pcre:\"/^Cookie/mD\"; flow:to_server;"),
                 (1, "pcre:\"/^www\\.example/W\";"),
                 (1, "pcre:\"/^WWW/Z\";"),
                 (1, "pcre:\"/^404$/S\";"),

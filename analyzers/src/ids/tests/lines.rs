@@ -3,6 +3,7 @@
 use super::case::{Case, case, check};
 use super::lab::packets::SERVER;
 use super::lab::talk::{Talk, then};
+use crate::app::Heading::ToClient;
 use crate::testing::{End, TestRecord};
 
 const FTP: &str = "
@@ -12,8 +13,7 @@ const FTP: &str = "
     C:PASS guest@
     S:230 in
     C:RETR secret.txt
-    S:550-no such
-    S:550 file
+    S:550 no such file
     C:PORT 10,0,0,9,4,1
     S:200 PORT ok
     C:QUIT
@@ -36,7 +36,7 @@ fn passive() -> Vec<TestRecord> {
         S:150 here it comes
     ";
     let client: End = ([10, 0, 0, 1], 40_001);
-    let data = Talk::between(client, (SERVER, 1025)).server("the contents").end();
+    let data = Talk::between(client, (SERVER, 1025)).server("the contents").ended_by(ToClient);
     then(Talk::to(21).lines(said).open_end(), 0, data)
 }
 
@@ -48,7 +48,7 @@ fn of_ftp() -> Vec<Case> {
                 (1, "ftp.command; content:\"USER\"; bsize:4;"),
                 (
                     1,
-                    "ftp.command; content:\"RETR\"; ftp.command_data; content:\"secret.txt\"; bsize:10;",
+                    "ftp.command; content:\"RETR\"; ftp.command_data; content:\"secret.txt|00|\"; bsize:11;",
                 ),
                 (1, "ftp.command_data; content:\"guest@\";"),
                 (0, "ftp.command; content:\"anonymous\";"),
@@ -71,7 +71,8 @@ fn of_ftp() -> Vec<Case> {
         ftp(
             "ftp.reply_received",
             &[
-                (1, "ftp.reply_received:yes; ftp.command; content:\"PASS\"; flow:to_server;"),
+                (1, "ftp.reply_received:yes; ftp.reply; content:\"password?\";"),
+                (1, "ftp.reply_received:no;"),
                 (0, "ftp.reply_received:no; ftp.reply; content:\"password?\";"),
             ],
         ),

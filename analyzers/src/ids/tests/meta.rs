@@ -52,7 +52,7 @@ const SHOWN: &[Shown] = &[
         "reference",
         |a| a.signature.references.join(" "),
         "reference:cve,2024-1; reference:bugtraq,7; sid:1;",
-        "cve:2024-1 bugtraq:7",
+        "http://cve.mitre.org/cgi-bin/cvename.cgi?name=2024-1 http://www.securityfocus.com/bid/7",
         "",
     ),
     (
@@ -62,7 +62,7 @@ const SHOWN: &[Shown] = &[
             entries.map(|entry| format!("{}={};", entry.key, entry.values.join("+"))).collect()
         },
         "metadata:created_at 2024_05_01, tag a; metadata:tag b; sid:1;",
-        "created_at=2024_05_01;tag=a+b;",
+        "created_at=2024_05_01;tag=b+a;",
         "",
     ),
     (
@@ -116,7 +116,7 @@ fn an_alert_says_where_it_was_found() {
     let ends = alert.ends.unwrap();
     assert_eq!((ends.src_port, ends.dst_port, alert.to_server), (CLIENT.1, 9, true));
     let flow = alert.flow.unwrap();
-    assert_eq!((flow.ends.dst_port, flow.to_server.packets), (9, 3));
+    assert_eq!((flow.ends.dst_port, flow.to_server.packets), (9, 4));
     assert!(alert.in_stream);
 }
 

@@ -6,11 +6,13 @@
 mod case;
 mod coverage;
 mod dns;
+mod engine;
 mod events;
 mod files;
 mod header;
 mod http;
 mod http2;
+mod invariance;
 mod lab;
 mod lines;
 mod meta;

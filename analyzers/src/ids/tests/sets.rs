@@ -62,7 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
             &[
                 (1, "dns", "dns.query; datarep:reps,>,50,type string,load reps.lst;"),
                 (1, "dns", "dns.query; datarep:reps,<,50;"),
-                (1, "dns", "dns.query; datarep:reps,=,99;"),
+                (1, "dns", "dns.query; datarep:reps,==,99;"),
                 (0, "dns", "dns.query; datarep:reps,>,99;"),
                 (0, "dns", "dns.query; datarep:reps,<,10;"),
             ],

@@ -96,8 +96,7 @@ fn on_its_own() -> Vec<TestRecord> {
     Talk::to(135)
         .client(bind_unit(1, &[0]))
         .server(ack_unit(1, &[0]))
-        .client(request_unit(2, 1, 0, 15, b"argu"))
-        .client(request_unit(2, 2, 0, 15, b"ments"))
+        .client(request_unit(2, 3, 0, 15, b"arguments"))
         .server(response_unit(2, 3, b"results"))
         .end()
 }

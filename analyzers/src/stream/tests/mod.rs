@@ -7,6 +7,7 @@ mod data;
 mod limits;
 mod opening;
 mod overlaps;
+mod pool;
 mod resets;
 mod segments;
 mod wire;

@@ -130,7 +130,6 @@ mod tests {
             r"(?i)foo(?=bar)\w+\d{2,4}",
             r"^[A-Z]{3,}\s\x2f[\w\x2d.]+\x20HTTP/1\.[01]\r$",
             r"(['\x22])\w+\1\s*\[\s*(?:0x)?[[:xdigit:]]+\]",
-            r"a{2}b{,3}c{x\Q.*\E\.[^]a]+[\d-]",
         ];
         for (pattern, of) in patterns.iter().zip(0..) {
             let node = parse(pattern, false, false, false, false).expect(pattern);

@@ -139,7 +139,7 @@ fn contents(
         }
     };
     if content.endswith {
-        let ends = [used, state.cells.min, state.cells.max.min(used + FAR)];
+        let ends = [used, state.cells.min, state.cells.max.min(used + len)];
         ends.iter().for_each(|end| try_at(end.saturating_sub(len), out));
     }
     // The last place that is allowed is where an engine is easily wrong by one.

@@ -33,12 +33,12 @@ impl Certificate {
         );
         let mut extensions = Vec::new();
         if let Some(name) = &self.alternative {
-            let names = tlv(0x30, &[tlv(0x82, &[name.clone()])]);
+            let names = tlv(0x30, &[tlv(0x82, std::slice::from_ref(name))]);
             extensions.push(tlv(0x30, &[oid(&[0x55, 0x1d, 0x11]), tlv(4, &[names])]));
         }
         if !self.opaque.is_empty() {
             let id = oid(&[0x2b, 6, 1, 4, 1, 0x82, 0x37, 99]);
-            extensions.push(tlv(0x30, &[id, tlv(4, &[self.opaque.clone()])]));
+            extensions.push(tlv(0x30, &[id, tlv(4, std::slice::from_ref(&self.opaque))]));
         }
         let mut parts = vec![
             tlv(0xa0, &[tlv(2, &[vec![2]])]),

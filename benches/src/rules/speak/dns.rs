@@ -22,12 +22,17 @@ const RECORDS: &[(Buffer, usize)] = &[
 pub(super) fn talk(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
     let mut name: Option<Vec<u8>> = None;
     for &buffer in QUESTION {
-        let seed = name.as_deref().map(Cells::hard).unwrap_or_default();
-        name = maker.app_bytes(buffer, Style::letters().seeded(seed))?.or(name);
+        name = match name {
+            None => maker.host_name(buffer, &Style::letters())?,
+            Some(known) => {
+                let style = Style::letters().seeded(Cells::hard(&known));
+                maker.app_bytes(buffer, style)?.or(Some(known))
+            }
+        };
     }
     let mut records: Vec<(usize, Vec<u8>)> = Vec::new();
     for &(buffer, section) in RECORDS {
-        if let Some(name) = maker.app_bytes(buffer, Style::letters())? {
+        if let Some(name) = maker.host_name(buffer, &Style::letters())? {
             records.push((section, name));
         }
     }
@@ -40,8 +45,10 @@ pub(super) fn talk(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
     if let Some(message) = messages.get_mut(heading.index())
         && let Some(payload) = missing_payload(maker, message)?
     {
+        let text =
+            payload.windows(2).any(|w| w == NAME_OF_QUESTION).then(|| with_text(maker, id, &name));
         // The header of a message before it, if it has none of its own.
-        let begun = written_over(maker, message);
+        let begun = text.flatten().or_else(|| written_over(maker, message));
         *message = begun.unwrap_or(payload);
     }
     let [query, answer] = messages;
@@ -58,6 +65,27 @@ pub(super) fn talk(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
     }
     let steps = vec![step(Heading::ToServer, query), step(Heading::ToClient, answer)];
     Ok(Talk::new(Transport::Udp, steps))
+}
+
+/// A pointer to the name in the question.
+const NAME_OF_QUESTION: &[u8] = &[0xc0, 12];
+
+/// An answer with a text (TXT) that has what the rule wants of the message.
+fn with_text(maker: &mut Maker<'_>, id: u16, name: &[u8]) -> Option<Vec<u8>> {
+    let mut begun = Vec::new();
+    for word in [id, 0x8180, 1, 1, 0, 0] {
+        begun.extend(word.to_be_bytes());
+    }
+    begun.extend(labels(name));
+    begun.extend([0, 16, 0, 1]);
+    begun.extend(NAME_OF_QUESTION);
+    begun.extend([0, 16, 0, 1, 0, 0, 1, 0x2c, 0, 0, 0]);
+    let style = Style::letters().seeded(Cells::hard(&begun));
+    let mut message = maker.bytes(Source::Payload, style).ok().flatten()?;
+    let len = u8::try_from(message.len() - begun.len()).ok()?;
+    let lengths = message.get_mut(begun.len() - 3..begun.len())?;
+    lengths.copy_from_slice(&[(u16::from(len) + 1).to_be_bytes(), [len, 0]].concat()[..3]);
+    Some(message)
 }
 
 fn message(
@@ -78,11 +106,11 @@ fn message(
     if is_answer && rcode == 0 {
         if !records.iter().any(|(section, _)| *section == 0) {
             counts[0] += 1;
-            record(&mut body, &[0xc0, 12], rrtype);
+            record(&mut body, NAME_OF_QUESTION, rrtype);
         }
-        for section in 0..counts.len() {
+        for (section, count) in counts.iter_mut().enumerate() {
             for (_, name) in records.iter().filter(|(s, _)| *s == section) {
-                counts[section] += 1;
+                *count += 1;
                 record(&mut body, &labels(name), rrtype);
             }
         }

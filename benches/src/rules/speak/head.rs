@@ -77,6 +77,12 @@ pub(super) fn wanted(
             Buffer::HttpContentLen => style.filler = ByteSet::of(|b| b.is_ascii_digit()),
             _ => {}
         }
+        if buffer == Buffer::HttpHost {
+            if let Some(value) = maker.host_name(buffer, &style)? {
+                lines.push(Line::new(name, &value));
+            }
+            continue;
+        }
         if lines.iter().any(|line| line.is(name)) && maker.wants_app(buffer) {
             // The same line under another name: what is there stays.
             let there = lines.iter().find(|line| line.is(name)).map(|l| l.value.clone());
@@ -84,7 +90,7 @@ pub(super) fn wanted(
             lines.retain(|line| !line.is(name));
         }
         if let Some(value) = maker.app_bytes(buffer, style)? {
-            lines.push(Line::new(name, &value));
+            lines.push(Line::new(name, &kept(maker, buffer, value)));
         }
     }
     if let Some(line) = maker.app_bytes(whole, Style::letters())? {
@@ -96,6 +102,15 @@ pub(super) fn wanted(
         }
     }
     Ok(lines)
+}
+
+/// Blanks at the ends of a value are no part of it: something stands before and behind them.
+fn kept(maker: &Maker<'_>, buffer: Buffer, value: Vec<u8>) -> Vec<u8> {
+    let is_blank = |b: Option<&u8>| b.is_some_and(u8::is_ascii_whitespace);
+    let before: &[u8] = if is_blank(value.first()) { b"x" } else { b"" };
+    let behind: &[u8] = if is_blank(value.last()) { b"x" } else { b"" };
+    let longer = [before, &value, behind].concat();
+    if maker.holds(Source::App(buffer), &longer) { longer } else { value }
 }
 
 /// What the rule wants of the headers as a text, with the lines that there are.

@@ -61,7 +61,14 @@ fn request(maker: &mut Maker<'_>) -> Result<Vec<u8>, Skip> {
     let mut lines = head::wanted(maker, OF_REQUESTS, Buffer::HttpRequestHeader)?;
     let names_host = lines.iter().any(|line| line.is(b"Host"));
     if !names_host && !head::is_forbidden(maker, b"Host") {
-        lines.insert(0, Line::new(b"Host", b"www.example.test"));
+        let host = Line::new(b"Host", b"www.example.test");
+        let first = [&[host.clone()][..], &lines].concat();
+        let source = Source::App(Buffer::HttpHeader);
+        if maker.holds(source, &head::written(&first)) {
+            lines = first;
+        } else {
+            lines.push(host);
+        }
     }
     message(maker, line, lines, body.unwrap_or_default())
 }
@@ -97,10 +104,15 @@ fn body(maker: &mut Maker<'_>, buffer: Buffer) -> Result<Option<Vec<u8>>, Skip> 
 /// The URI as it is sent.
 fn uri(maker: &mut Maker<'_>) -> Result<Option<Vec<u8>>, Skip> {
     let style = || Style::letters().seeded(Cells::soft(b"/"));
-    let normal = match maker.app_bytes(Buffer::HttpUri, style()) {
-        Err(Skip::Unsolved(_)) => maker.app_bytes(Buffer::HttpUri, Style::letters())?,
-        other => other?,
-    };
+    // What would be made simple in a path stays as it is in a query.
+    let seeds = [Cells::hard(b"/"), Cells::hard(b"/a?"), Cells::soft(b"/"), Cells::default()];
+    let from = if maker.rng.percent(15) { 2 } else { 0 };
+    let seeds = seeds.get(from..).unwrap_or_default();
+    let mut normal = maker.first_of(Buffer::HttpUri, &Style::letters(), seeds)?;
+    if normal.as_deref().is_some_and(is_simplified) {
+        let in_query = Style::letters().seeded(Cells::hard(b"/a?"));
+        normal = maker.app_bytes(Buffer::HttpUri, in_query).unwrap_or(normal);
+    }
     let sent = normal.as_deref().map(sent);
     if !maker.wants_app(Buffer::HttpUriRaw) {
         return Ok(sent);
@@ -116,6 +128,14 @@ fn uri(maker: &mut Maker<'_>) -> Result<Option<Vec<u8>>, Skip> {
         other => other?,
     };
     Ok(raw.or(sent))
+}
+
+/// Whether there is something in its path that does not stay.
+fn is_simplified(uri: &[u8]) -> bool {
+    let path = uri.split(|&b| b == b'?').next().unwrap_or_default();
+    [&b"//"[..], b"/./", b"/../", b"\\"]
+        .iter()
+        .any(|odd| path.windows(odd.len()).any(|w| w == *odd))
 }
 
 /// A URI with what cannot stand in a request line escaped.

@@ -97,7 +97,7 @@ fn random(maker: &mut Maker<'_>) -> Result<Vec<u8>, Skip> {
 
 fn client_hello(maker: &mut Maker<'_>, version: u16, opaque: &[u8]) -> Result<Vec<u8>, Skip> {
     let is_ours = maker.heading() == Heading::ToServer;
-    let name = maker.app_bytes(Buffer::TlsSni, Style::letters())?;
+    let name = maker.host_name(Buffer::TlsSni, &Style::letters())?;
     let name = name.unwrap_or_else(|| b"www.example.test".to_vec());
     let mut body = version.to_be_bytes().to_vec();
     if is_ours {
@@ -180,7 +180,7 @@ fn certificate(maker: &mut Maker<'_>, opaque: Vec<u8>) -> Result<Certificate, Sk
 /// Seconds since 1970 as `GeneralizedTime`, by days of the proleptic Gregorian calendar.
 fn date(seconds: u64) -> String {
     let (mut days, rest) = (seconds / 86_400, seconds % 86_400);
-    let is_leap = |y: u64| y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let is_leap = |y: u64| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
     let mut year = 1970;
     while days >= 365 + u64::from(is_leap(year)) {
         days -= 365 + u64::from(is_leap(year));

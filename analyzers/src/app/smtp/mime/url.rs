@@ -6,11 +6,10 @@ const SCHEME: &[u8] = b"http://";
 const COUNT_LIMIT: usize = 512;
 const BYTES_LIMIT: usize = 128 << 10;
 
-/// Addresses of a mail without their schemes, the last first. As Suricata has them: as often as they are
-/// there, and with the line's end where that ends them.
+/// Addresses of a mail without their schemes. As Suricata has them: as often as they are there, and with the
+/// line's end where that ends them.
 #[derive(Debug, Default)]
 pub(in super::super) struct Urls {
-    /// The first first.
     all: Vec<Vec<u8>>,
     bytes: usize,
 }
@@ -31,7 +30,13 @@ impl Urls {
         }
     }
 
-    pub(in super::super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    /// By the order in which they came, so that one keeps its number.
+    pub(in super::super) fn get(&self, index: usize) -> Option<&[u8]> {
+        self.all.get(index).map(Vec::as_slice)
+    }
+
+    /// As records have them.
+    pub(in super::super) fn last_first(&self) -> impl Iterator<Item = &[u8]> {
         self.all.iter().rev().map(Vec::as_slice)
     }
 
@@ -65,12 +70,17 @@ mod tests {
     fn urls(line: &str) -> Vec<String> {
         let mut urls = Urls::default();
         urls.collect(line.as_bytes());
-        urls.iter().map(|url| String::from_utf8_lossy(url).into_owned()).collect()
+        urls.last_first().map(|url| String::from_utf8_lossy(url).into_owned()).collect()
     }
 
     #[test]
     fn addresses_are_found_in_texts() {
         assert_eq!(urls("see http://a.example/B?c=d#e, HTTP://x"), ["x", "a.example/B?c=d#e,"]);
+        let mut both = Urls::default();
+        both.collect(b"http://a");
+        let first = both.get(0).map(<[u8]>::to_vec);
+        both.collect(b"http://b");
+        assert_eq!((both.get(0), both.get(1)), (first.as_deref(), Some(&b"b"[..])));
         assert_eq!(urls("<a href=\"http://a/1\">http://a/1</a>"), ["a/1", "a/1"]);
         assert_eq!(urls("http://a/http://b\r\n"), ["a/http://b\r\n"]);
         assert_eq!(urls("http:// http://a'"), ["a", ""]);

@@ -11,7 +11,7 @@ use crate::ids::matching::Transforms;
 use crate::ids::rule::ast::{Base64Mode, Transform, Value};
 
 fn made(options: &str, bytes: &[u8]) -> Vec<u8> {
-    let rule = rule(&format!("http.uri; {options} content:\"a\";"));
+    let rule = rule(&format!("http.uri; {options} content:\"1\";"));
     let mut out = b"left over".to_vec();
     Transforms::compile(&rule.inspections[0].transforms).unwrap().apply(bytes, &mut out);
     out

@@ -73,6 +73,8 @@ pub struct Rule {
     pub app_protocol: Option<AppProto>,
     /// All must hold, of the packet.
     pub packet: Vec<PacketCondition>,
+    /// `decode-event` was said: it is also about packets that cannot be decoded, which other rules do not see.
+    pub decode_event: bool,
     /// All must hold, of the flow's application layer or of one transaction.
     pub app: Vec<AppCondition>,
     /// All must hold. In the order in which the rule names them first. What is in `payload`, in a packet's

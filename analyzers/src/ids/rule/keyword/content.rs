@@ -406,7 +406,7 @@ fn datarep(b: &mut Builder<'_>, value: &str) -> Result<()> {
     let compare = match operator {
         ">" => Compare::Greater(number),
         "<" => Compare::Less(number),
-        "==" | "=" => Compare::Equal(number),
+        "==" => Compare::Equal(number),
         other => fail!("{other:?} must be <, > or =="),
     };
     let found = dataset_options(DatasetCommand::Reputation(compare), name, parts)?;

@@ -64,58 +64,6 @@ pub(super) const LAYER_EVENTS: &[&str] = &[
     "applayer_unexpected_protocol",
 ];
 
-/// Events that older rules name. Suricata 8 leaves such rules out without calling them failed.
-pub(super) fn event_is_gone(protocol: AppProto, event: &str) -> bool {
-    const DNS: &[&str] = &[
-        "malformed_data",
-        "not_request",
-        "not_response",
-        "z_flag_set",
-        "invalid_opcode",
-        "invalid_additionals",
-        "invalid_authorities",
-        "name_too_long",
-        "infinite_loop",
-        "too_many_labels",
-    ];
-    const TLS_GONE: &[&str] = &[
-        "certificate_missing_element",
-        "certificate_unknown_element",
-        "certificate_invalid_string",
-    ];
-    const HTTP2: &[&str] = &[
-        "invalid_frame_header",
-        "invalid_client_magic",
-        "invalid_frame_data",
-        "invalid_header",
-        "invalid_frame_length",
-        "extra_header_data",
-        "long_frame_data",
-        "stream_id_reuse",
-        "invalid_http1_settings",
-        "failed_decompression",
-        "invalid_range",
-        "header_integer_overflow",
-        "too_many_streams",
-        "authority_host_mismatch",
-        "userinfo_in_uri",
-        "reassembly_limit_reached",
-        "dns_request_too_long",
-        "dns_response_too_long",
-        "data_stream_zero",
-        "compression_bomb",
-        "header_table_overflow",
-        "continuation_without_headers",
-        "too_long_repeated_headers",
-    ];
-    match protocol {
-        AppProto::Dns => !DNS.contains(&event),
-        AppProto::Http2 => !HTTP2.contains(&event),
-        AppProto::Tls => TLS_GONE.contains(&event),
-        _ => false,
-    }
-}
-
 /// What stands before the dot in events of decoders.
 pub(super) fn decode_layer_is_known(layer: &str) -> bool {
     const LAYERS: &[&str] = &[
@@ -173,7 +121,9 @@ const KEYWORDS: &[&str] = &[
     "dnp3_obj",
     "dns.response",
     "enip_command",
+    "file.magic",
     "file.mime",
+    "filemagic",
     "flow.elephant",
     "flow.elephant_toclient",
     "flow.elephant_toserver",

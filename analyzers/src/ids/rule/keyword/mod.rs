@@ -4,6 +4,7 @@ mod application;
 mod buffer;
 mod bytes;
 mod content;
+mod events;
 mod http2;
 mod known;
 mod meta;

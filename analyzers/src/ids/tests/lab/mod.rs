@@ -46,11 +46,6 @@ impl Lab {
         self.folder.path()
     }
 
-    pub(super) fn setting(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.settings.insert(key.into(), value.into());
-        self
-    }
-
     pub(super) fn settings(&self) -> Map<String, Value> {
         self.settings.clone()
     }

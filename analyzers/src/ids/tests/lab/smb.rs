@@ -66,7 +66,8 @@ pub(in crate::ids::tests) fn session_setup(blob: &[u8]) -> [Vec<u8>; 2] {
 /// An NTLMSSP authentication.
 pub(in crate::ids::tests) fn login(domain: &str, user: &str) -> Vec<u8> {
     let mut message = b"NTLMSSP\0\x03\0\0\0".to_vec();
-    let texts = [vec![0; 24], vec![0; 24], wide(domain), wide(user), wide("HOST"), vec![]];
+    let (digest, key) = (vec![0; 24], vec![0; 16]);
+    let texts = [digest.clone(), digest, wide(domain), wide(user), wide("HOST"), key];
     let mut place = 72u32;
     for text in &texts {
         message.extend([len2(text), len2(text)].concat());

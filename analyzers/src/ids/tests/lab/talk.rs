@@ -135,11 +135,6 @@ impl Talk {
         self.bare(heading.opposite(), ACK)
     }
 
-    pub(in crate::ids::tests) fn wait(mut self, seconds: u64) -> Self {
-        self.now_ns += seconds * SECOND;
-        self
-    }
-
     /// The frames so far; the connection stays open.
     pub(in crate::ids::tests) fn open_end(self) -> Vec<TestRecord> {
         self.frames
@@ -149,6 +144,12 @@ impl Talk {
     pub(in crate::ids::tests) fn end(self) -> Vec<TestRecord> {
         let (client, server) = (Heading::ToServer, Heading::ToClient);
         self.bare(client, FIN | ACK).bare(server, FIN | ACK).bare(client, ACK).frames
+    }
+
+    /// Closed by the end that sends in this heading, then by the other.
+    pub(in crate::ids::tests) fn ended_by(self, first: Heading) -> Vec<TestRecord> {
+        let then = first.opposite();
+        self.bare(first, FIN | ACK).bare(then, ACK).bare(then, FIN | ACK).bare(first, ACK).frames
     }
 
     pub(in crate::ids::tests) fn reset(self) -> Vec<TestRecord> {
