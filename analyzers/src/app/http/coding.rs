@@ -42,14 +42,11 @@ pub(in super::super) fn codings_of_2(value: &[u8]) -> Vec<Coding> {
     let tokens = value.split(|&b| b == b',').map(|token| trim(token, is_space));
     let known = tokens.filter_map(|token| {
         let is = |name: &[u8]| token.eq_ignore_ascii_case(name);
-        let gzip = is(b"gzip") || is(b"x-gzip");
-        let other = || if is(b"br") { Some(Coding::Brotli) } else { None };
-        if gzip {
-            Some(Coding::Gzip)
-        } else if is(b"deflate") {
-            Some(Coding::Deflate)
-        } else {
-            other()
+        match () {
+            _ if is(b"gzip") || is(b"x-gzip") => Some(Coding::Gzip),
+            _ if is(b"deflate") => Some(Coding::Deflate),
+            _ if is(b"br") => Some(Coding::Brotli),
+            _ => None,
         }
     });
     known.take(2).collect()

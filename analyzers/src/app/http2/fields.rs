@@ -97,10 +97,12 @@ impl Fields {
             return Taken::Yes;
         }
         self.repeated_bytes = self.repeated_bytes.saturating_add(len(field));
-        match self.repeated_bytes > REPETITIONS_BYTES {
-            true => Taken::TooManyRepeated,
-            false if whole => Taken::Repeated,
-            false => Taken::Yes,
+        if self.repeated_bytes > REPETITIONS_BYTES {
+            Taken::TooManyRepeated
+        } else if whole {
+            Taken::Repeated
+        } else {
+            Taken::Yes
         }
     }
 
