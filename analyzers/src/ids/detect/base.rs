@@ -13,7 +13,9 @@ use umbra_hs::{Database, HsError, Literal, Scratch};
 use super::super::matching::{Datasets, FastLiteral, Transforms, fast_literal, strength};
 use super::super::rule::ast::{AppCondition, Inspection, Protocol, Rule, Source, Transform};
 use super::super::rule::{References, RuleError, RuleErrorKind};
+use super::addresses::AddressRules;
 use super::compiled::{CompiledRule, Kind};
+use super::gate::Gate;
 use super::names::Names;
 use super::order;
 use crate::app::{AppProto, Buffer, Heading};
@@ -140,7 +142,7 @@ pub(crate) struct AppGroup {
 }
 
 /// Which part of a rule its prefilter is of.
-enum Gate {
+enum Sought {
     App(Buffer, Option<Heading>, Vec<Transform>, FastLiteral),
     None,
 }
@@ -150,7 +152,10 @@ enum Gate {
 pub(crate) struct RuleBase {
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) names: Names,
-    pub(crate) ip_only: Vec<RuleIndex>,
+    /// Rules of addresses alone.
+    pub(crate) ip_only: AddressRules,
+    /// By rule.
+    gates: Vec<Gate>,
     pub(crate) protocol_only: Vec<RuleIndex>,
     /// By carrier and heading.
     packet: [[Prefilter; 2]; 3],
@@ -201,13 +206,14 @@ impl RuleBase {
         let mut packet_always: [[Vec<RuleIndex>; 2]; 3] = Default::default();
         let mut stream: [Literals; 2] = Default::default();
         let mut stream_always: [Vec<RuleIndex>; 2] = Default::default();
-        let (mut ip_only, mut protocol_only) = (Vec::new(), Vec::new());
+        let mut protocol_only = Vec::new();
         let mut decode_events = Vec::new();
         let mut app = AppLiterals::default();
         for (index, compiled) in (0..).zip(&rules) {
             let rule = &compiled.rule;
             match compiled.kind {
-                Kind::IpOnly => ip_only.push(index),
+                // By address.
+                Kind::IpOnly => {}
                 Kind::ProtocolOnly => protocol_only.push(index),
                 Kind::Transaction => app.add(index, compiled),
                 Kind::Packet | Kind::Stream | Kind::PacketAndStream => {
@@ -240,10 +246,14 @@ impl RuleBase {
                 }
             }
         }
+        let of_addresses = (0..).zip(&rules).filter(|(_, rule)| rule.kind == Kind::IpOnly);
         let mut base = Self {
+            ip_only: AddressRules::new(
+                of_addresses.map(|(index, rule)| (index, &rule.rule.header)),
+            ),
+            gates: rules.iter().map(|rule| Gate::of(&rule.rule)).collect(),
             rules,
             names,
-            ip_only,
             protocol_only,
             packet: Default::default(),
             packet_always,
@@ -279,6 +289,12 @@ impl RuleBase {
 
     pub(crate) fn rule(&self, index: RuleIndex) -> Option<&CompiledRule> {
         self.rules.get(index as usize)
+    }
+
+    /// What stands before a rule.
+    #[inline]
+    pub(crate) fn gate(&self, rule: RuleIndex) -> Gate {
+        self.gates.get(rule as usize).copied().unwrap_or_default()
     }
 
     pub(crate) fn packet(&self, carrier: PayloadCarrier, heading: Heading) -> &Prefilter {
@@ -334,15 +350,15 @@ impl AppLiterals {
         for protocol in compiled.protocols() {
             for heading in compiled.headings() {
                 match &gate {
-                    Gate::App(buffer, only, transforms, literal)
+                    Sought::App(buffer, only, transforms, literal)
                         if has(*buffer, heading) && only.is_none_or(|only| only == heading) =>
                     {
                         let key = (protocol, heading, *buffer, transforms.clone());
                         self.buffers.entry(key).or_default().add(literal.clone(), index);
                     }
                     // It looks at nothing in this heading that its literal could be in.
-                    Gate::App(..) => {}
-                    Gate::None => {
+                    Sought::App(..) => {}
+                    Sought::None => {
                         self.always.entry((protocol, heading)).or_default().push(index);
                     }
                 }
@@ -404,7 +420,7 @@ fn payload_literal(rule: &Rule) -> Option<FastLiteral> {
     best(plain).map(|(_, literal)| literal)
 }
 
-fn app_literal(rule: &Rule) -> Gate {
+fn app_literal(rule: &Rule) -> Sought {
     let of_app = rule.inspections.iter().filter(|i| match i.source {
         Source::App(_) => true,
         Source::Payload | Source::Packet(_) | Source::Base64Data => false,
@@ -413,11 +429,11 @@ fn app_literal(rule: &Rule) -> Gate {
     match best(of_app) {
         Some((inspection, literal)) => match inspection.source {
             Source::App(buffer) => {
-                Gate::App(buffer, inspection.heading, inspection.transforms.clone(), literal)
+                Sought::App(buffer, inspection.heading, inspection.transforms.clone(), literal)
             }
-            _ => Gate::None,
+            _ => Sought::None,
         },
-        None => Gate::None,
+        None => Sought::None,
     }
 }
 
