@@ -8,16 +8,18 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use umbra_hs::{Database, HsError, Literal, Scratch};
+use umbra_hs::{HsError, Scratch};
 
 use super::super::matching::{Datasets, FastLiteral, Transforms, fast_literal, strength};
 use super::super::rule::ast::{AppCondition, Inspection, Protocol, Rule, Source, Transform};
 use super::super::rule::{References, RuleError, RuleErrorKind};
 use super::addresses::AddressRules;
 use super::compiled::{CompiledRule, Kind};
+use super::conditions::Ends;
 use super::gate::Gate;
 use super::names::Names;
 use super::order;
+use super::prefilter::{ByPorts, Literals, PortedLiterals, Prefilter};
 use crate::app::{AppProto, Buffer, Heading};
 
 /// Index of a rule; also its place in the order of evaluation.
@@ -42,85 +44,6 @@ impl PayloadCarrier {
             Protocol::App(AppProto::Dns | AppProto::Dcerpc) => &[Self::Tcp, Self::Udp],
             Protocol::App(_) => &[Self::Tcp],
             Protocol::Ip | Protocol::Ipv4 | Protocol::Ipv6 | Protocol::PacketHeader => &Self::ALL,
-        }
-    }
-}
-
-/// Literals looked for together, and the rules that want each.
-#[derive(Debug, Default)]
-pub(crate) struct Prefilter {
-    database: Option<Database>,
-    rules: Vec<Vec<RuleIndex>>,
-    longest: usize,
-}
-
-#[derive(Debug, Default)]
-struct Literals {
-    ids: HashMap<(Vec<u8>, bool), usize>,
-    rules: Vec<Vec<RuleIndex>>,
-}
-
-impl Literals {
-    fn add(&mut self, literal: FastLiteral, rule: RuleIndex) {
-        let nocase = literal.nocase && literal.bytes.iter().any(u8::is_ascii_alphabetic);
-        let bytes = if nocase { literal.bytes.to_ascii_lowercase() } else { literal.bytes };
-        let next = self.rules.len();
-        let id = *self.ids.entry((bytes, nocase)).or_insert(next);
-        if id == next {
-            self.rules.push(Vec::new());
-        }
-        if let Some(rules) = self.rules.get_mut(id)
-            && rules.last() != Some(&rule)
-        {
-            rules.push(rule);
-        }
-    }
-
-    fn build(self) -> Result<Prefilter, HsError> {
-        if self.rules.is_empty() {
-            return Ok(Prefilter::default());
-        }
-        let literals: Vec<_> = self
-            .ids
-            .iter()
-            .map(|((bytes, nocase), &id)| Literal { id: id as u32, bytes, nocase: *nocase })
-            .collect();
-        let longest = literals.iter().map(|literal| literal.bytes.len()).max().unwrap_or(0);
-        Ok(Prefilter { database: Some(Database::literals(&literals)?), rules: self.rules, longest })
-    }
-}
-
-impl Prefilter {
-    /// Calls `found` with rules whose literal is in `bytes`, and where it ends there.
-    pub(crate) fn scan(
-        &self,
-        bytes: &[u8],
-        scratch: &mut Scratch,
-        mut found: impl FnMut(RuleIndex, usize),
-    ) {
-        let Some(database) = &self.database else { return };
-        let scanned = database.scan(bytes, scratch, |id, end| {
-            for &rule in self.rules.get(id as usize).map_or(&[][..], Vec::as_slice) {
-                found(rule, end);
-            }
-            umbra_hs::Next::GoOn
-        });
-        debug_assert!(scanned.is_ok(), "{scanned:?}");
-    }
-
-    /// Length of the longest literal, bytes.
-    pub(crate) fn longest(&self) -> usize {
-        self.longest
-    }
-
-    fn fit(&self, scratch: &mut Option<Scratch>) -> Result<(), HsError> {
-        let Some(database) = &self.database else { return Ok(()) };
-        match scratch {
-            Some(scratch) => scratch.fit(database),
-            None => {
-                *scratch = Some(Scratch::for_database(database)?);
-                Ok(())
-            }
         }
     }
 }
@@ -158,11 +81,11 @@ pub(crate) struct RuleBase {
     gates: Vec<Gate>,
     pub(crate) protocol_only: Vec<RuleIndex>,
     /// By carrier and heading.
-    packet: [[Prefilter; 2]; 3],
+    packet: [[ByPorts; 2]; 3],
     packet_always: [[Vec<RuleIndex>; 2]; 3],
     /// Rules that look at what is odd about packets that are otherwise left out.
     pub(crate) decode_events: Vec<RuleIndex>,
-    stream: [Prefilter; 2],
+    stream: [ByPorts; 2],
     stream_always: [Vec<RuleIndex>; 2],
     /// By protocol and heading.
     app: HashMap<(AppProto, Heading), AppGroup>,
@@ -202,9 +125,9 @@ impl RuleBase {
     }
 
     fn group(rules: Vec<CompiledRule>, names: Names) -> Result<Self, HsError> {
-        let mut packet: [[Literals; 2]; 3] = Default::default();
+        let mut packet: [[PortedLiterals; 2]; 3] = Default::default();
         let mut packet_always: [[Vec<RuleIndex>; 2]; 3] = Default::default();
-        let mut stream: [Literals; 2] = Default::default();
+        let mut stream: [PortedLiterals; 2] = Default::default();
         let mut stream_always: [Vec<RuleIndex>; 2] = Default::default();
         let mut protocol_only = Vec::new();
         let mut decode_events = Vec::new();
@@ -221,7 +144,7 @@ impl RuleBase {
                         decode_events.push(index);
                         continue;
                     }
-                    let literal = payload_literal(rule);
+                    let (literal, gate) = (payload_literal(rule), Gate::of(rule));
                     for heading in compiled.headings() {
                         let side = heading.index();
                         for &carrier in PayloadCarrier::of(rule.header.protocol) {
@@ -231,14 +154,18 @@ impl RuleBase {
                             }
                             match &literal {
                                 Some(literal) => {
-                                    packet[carrier as usize][side].add(literal.clone(), index);
+                                    packet[carrier as usize][side].add(
+                                        literal.clone(),
+                                        index,
+                                        gate,
+                                    );
                                 }
                                 None => packet_always[carrier as usize][side].push(index),
                             }
                         }
                         if compiled.kind.looks_at_streams() {
                             match &literal {
-                                Some(literal) => stream[side].add(literal.clone(), index),
+                                Some(literal) => stream[side].add(literal.clone(), index, gate),
                                 None => stream_always[side].push(index),
                             }
                         }
@@ -265,13 +192,13 @@ impl RuleBase {
         };
         let mut scratch = None;
         for (built, literals) in base.packet.iter_mut().zip(packet) {
-            for (built, literals) in built.iter_mut().zip(literals) {
-                *built = literals.build()?;
+            for ((built, literals), heading) in built.iter_mut().zip(literals).zip(Heading::ALL) {
+                *built = literals.build(heading)?;
                 built.fit(&mut scratch)?;
             }
         }
-        for (built, literals) in base.stream.iter_mut().zip(stream) {
-            *built = literals.build()?;
+        for ((built, literals), heading) in base.stream.iter_mut().zip(stream).zip(Heading::ALL) {
+            *built = literals.build(heading)?;
             built.fit(&mut scratch)?;
         }
         for group in base.app.values().flat_map(|group| &group.buffers) {
@@ -297,16 +224,23 @@ impl RuleBase {
         self.gates.get(rule as usize).copied().unwrap_or_default()
     }
 
-    pub(crate) fn packet(&self, carrier: PayloadCarrier, heading: Heading) -> &Prefilter {
-        &self.packet[carrier as usize][heading.index()]
+    /// What to look for in a packet's payload.
+    pub(crate) fn packet(
+        &self,
+        carrier: PayloadCarrier,
+        heading: Heading,
+        ends: Option<&Ends>,
+    ) -> &Prefilter {
+        self.packet[carrier as usize][heading.index()].of(ends)
     }
 
     pub(crate) fn packet_always(&self, carrier: PayloadCarrier, heading: Heading) -> &[RuleIndex] {
         &self.packet_always[carrier as usize][heading.index()]
     }
 
-    pub(crate) fn stream(&self, heading: Heading) -> &Prefilter {
-        &self.stream[heading.index()]
+    /// What to look for in a stream.
+    pub(crate) fn stream(&self, heading: Heading, ends: Option<&Ends>) -> &Prefilter {
+        self.stream[heading.index()].of(ends)
     }
 
     pub(crate) fn stream_always(&self, heading: Heading) -> &[RuleIndex] {
@@ -328,9 +262,9 @@ impl RuleBase {
         let app = self.app.values().flat_map(|g| g.buffers.iter().map(|b| &b.prefilter));
         packet
             .chain(&self.stream)
+            .flat_map(ByPorts::prefilters)
             .chain(app)
-            .filter_map(|prefilter| prefilter.database.as_ref())
-            .map(Database::memory_bytes)
+            .map(Prefilter::database_bytes)
             .sum()
     }
 }

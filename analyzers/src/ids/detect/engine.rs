@@ -231,9 +231,9 @@ impl Engine {
                     candidates.add(rule);
                 }
             };
-            base.packet(carrier, heading).scan(payload, scratch, &mut found);
+            base.packet(carrier, heading, ends).scan(payload, scratch, &mut found);
             if carrier == PayloadCarrier::Tcp && sight.view.stream.is_stray() {
-                base.stream(heading).scan(payload, scratch, &mut found);
+                base.stream(heading, ends).scan(payload, scratch, &mut found);
             }
         }
         if carrier == PayloadCarrier::Tcp
@@ -244,7 +244,7 @@ impl Engine {
         }
         if let (Some(window), Some(scratch)) = (sight.window, scratch.as_mut()) {
             let stream = state.stream(heading);
-            let prefilter = base.stream(heading);
+            let prefilter = base.stream(heading, ends);
             // A literal may have begun in what was looked through before.
             let back = prefilter.longest().saturating_sub(1) as u64;
             let from = stream.scanned.saturating_sub(back).max(window.offset);

@@ -3,6 +3,7 @@
 
 use super::super::rule::ast::{Direction, FlowState, PortSet, Rule};
 use super::conditions::Ends;
+use crate::app::Heading;
 
 /// Ports and state, wider than the rule's own where that would take more room: what it lets pass is still to be
 /// held against the rule, what it stops need not be.
@@ -32,6 +33,27 @@ impl Gate {
             Some(FlowState::NotEstablished) => Some(false),
         };
         Self { src, dst, established }
+    }
+
+    /// The server's port, from the first to the last, in packets of a heading.
+    pub(crate) const fn server(&self, heading: Heading) -> (u16, u16) {
+        match heading {
+            Heading::ToServer => self.dst,
+            Heading::ToClient => self.src,
+        }
+    }
+
+    /// The same of the client.
+    pub(crate) const fn client(&self, heading: Heading) -> (u16, u16) {
+        match heading {
+            Heading::ToServer => self.src,
+            Heading::ToClient => self.dst,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn between(src: (u16, u16), dst: (u16, u16)) -> Self {
+        Self { src, dst, established: None }
     }
 
     /// Whether the rule may hold for a packet between these ends; `established` says where its connection stands.

@@ -13,6 +13,7 @@ mod gate;
 mod limits;
 mod names;
 mod order;
+mod prefilter;
 mod remember;
 mod tags;
 mod transactions;
