@@ -1,11 +1,13 @@
-//! One connection: a verdict on each segment. 128 bytes, 120 more per end where something was odd.
+//! One connection: a verdict on each segment. 136 bytes, 120 more per end where something was odd, 296 more
+//! from the first payload on.
 
 use umbra_wire::tcp::flag;
 
 use super::half::{Half, UNSCALED, bit};
+use super::timing::{Measured, Progress, Timing};
 use super::verdict::Verdicts;
 use crate::decode::{SackBlocks, TcpInfo};
-use crate::events::{FlowPerformance, PerDirection, Timestamp};
+use crate::events::{ConnectFailure, FlowPerformance, PerDirection, Timestamp};
 use crate::stream::seq::{ge, gt, le, lt};
 
 /// Duplicate ACKs after which what they ask for is sent again fast.
@@ -39,6 +41,8 @@ pub(crate) struct Segment {
     pub window: u16,
     pub scale: Option<u8>,
     pub sack: SackBlocks,
+    /// Timestamp and echo.
+    pub stamps: Option<(u32, u32)>,
     /// Bytes of payload, as stated.
     pub len: u32,
 }
@@ -54,8 +58,13 @@ impl Segment {
             window: tcp.window,
             scale: tcp.window_scale,
             sack: tcp.sack,
+            stamps: tcp.timestamps,
             len,
         }
+    }
+
+    pub(super) fn acknowledges(&self) -> Option<u32> {
+        self.has(flag::ACK).then_some(self.ack)
     }
 
     const fn has(&self, flags: u16) -> bool {
@@ -77,7 +86,7 @@ impl Segment {
     }
 
     /// Behind its last byte.
-    const fn data_end(&self) -> u32 {
+    pub(super) const fn data_end(&self) -> u32 {
         self.seq.wrapping_add(self.len)
     }
 
@@ -103,6 +112,8 @@ pub(crate) struct Connection {
     initial_rtt_ns: Option<u32>,
     /// Packets of it were left out by the sampler.
     sampled: bool,
+    /// From the first payload on, where packets are not sampled one by one.
+    timing: Option<Box<Timing>>,
 }
 
 impl Connection {
@@ -112,8 +123,32 @@ impl Connection {
     }
 
     /// Takes note of a segment.
-    pub(crate) fn segment(&mut self, segment: &Segment, manner: Manner) {
-        self.judge(segment, manner);
+    pub(crate) fn segment(&mut self, segment: &Segment, manner: Manner) -> [Option<Measured>; 2] {
+        let [own, other] = self.ends(segment);
+        let (first, next, acked) = (!own.has(bit::SEEN), own.next, other.acknowledged());
+        let verdicts = self.judge(segment, manner);
+        if self.timing.is_none() && segment.len == 0 || self.sampled {
+            return [None; 2];
+        }
+        let [own, other] = self.ends(segment);
+        let repeated = Verdicts::RETRANSMISSION | Verdicts::OUT_OF_ORDER | Verdicts::KEEP_ALIVE;
+        let progress = Progress {
+            fresh: first || gt(own.next, next),
+            repeated: verdicts.has(repeated),
+            next: own.next,
+            acked: own.acknowledged(),
+            newly_acked: match (acked, other.acknowledged()) {
+                (Some(before), Some(now)) if gt(now, before) => now.wrapping_sub(before),
+                _ => 0,
+            },
+        };
+        self.timing.get_or_insert_default().segment(segment, progress)
+    }
+
+    /// The segment's sender, and the other one.
+    const fn ends(&self, s: &Segment) -> [&Half; 2] {
+        let [client, server] = &self.halves;
+        if s.to_server { [client, server] } else { [server, client] }
     }
 
     pub(super) fn judge(&mut self, s: &Segment, manner: Manner) -> Verdicts {
@@ -183,8 +218,21 @@ impl Connection {
         figures.lost_segments = of(Verdicts::LOST_SEGMENT);
         figures.acked_unseen = of(Verdicts::ACKED_UNSEEN);
         figures.resets = of(Verdicts::RESET);
+        if let Some(timing) = &self.timing {
+            timing.report(figures);
+        }
+        let [client, server] = &self.halves;
+        figures.connect = match (client.has(bit::SAW_SYN), server.has(bit::SEEN)) {
+            (true, false) if !client.has(bit::SAW_ACK) => Some(ConnectFailure::Unanswered),
+            (true, true) if !server.has(bit::SAW_SYN) && to_client.of(Verdicts::RESET) > 0 => {
+                Some(ConnectFailure::Refused)
+            }
+            _ => None,
+        };
+        figures.one_sided = client.has(bit::SAW_ACK) && !server.has(bit::SEEN)
+            || server.has(bit::SAW_ACK) && !client.has(bit::SEEN);
         let unseen = figures.acked_unseen.is_some_and(|n| n.to_server + n.to_client > 0);
-        figures.partial = midstream || self.sampled || unseen;
+        figures.partial = midstream || self.sampled || unseen || figures.one_sided;
     }
 }
 
@@ -204,10 +252,11 @@ fn judge_window(own: &Half, other: &Half, s: &Segment, verdicts: &mut Verdicts) 
     if s.len <= 1 && known && s.seq == own.next.wrapping_sub(1) && s.is_plain() {
         verdicts.insert(Verdicts::KEEP_ALIVE);
     }
-    if s.len > 0 && s.is_plain() && other.has(bit::SAW_ACK) {
-        let scaled = own.has(bit::SAW_SYN) && own.scale != UNSCALED && other.has(bit::SAW_SYN);
+    // Without its SYN it is not known what its windows mean.
+    if s.len > 0 && s.is_plain() && other.has(bit::SAW_ACK | bit::SAW_SYN) {
+        let refused = own.has(bit::SAW_SYN) && own.scale == UNSCALED;
         let shift = match other.scale {
-            shift if scaled && shift != UNSCALED && !other.has(bit::SYN_WINDOW) => shift.min(14),
+            shift if shift != UNSCALED && !refused && !other.has(bit::SYN_WINDOW) => shift.min(14),
             _ => 0,
         };
         if s.data_end() == other.ack.wrapping_add(u32::from(other.window) << shift) {
@@ -256,7 +305,9 @@ fn judge_repetition(
         verdicts.insert(Verdicts::RETRANSMISSION | Verdicts::SPURIOUS_RETRANSMISSION);
         return;
     }
-    if !own.has(bit::SEEN) || ge(s.seq, own.next) {
+    // What takes up the last byte again and goes on follows a probe of one byte: it is new.
+    let goes_on = s.seq.wrapping_add(1) == own.next && gt(s.end(), own.next);
+    if !own.has(bit::SEEN) || ge(s.seq, own.next) || goes_on {
         return;
     }
     let asked_for = other.duplicate_acks >= DUPLICATES && s.is_soon_after(other.last_at, FAST_NS);

@@ -76,6 +76,11 @@ impl Half {
         self.rare.get_or_insert_default()
     }
 
+    /// Up to where the other end has acknowledged.
+    pub(super) fn acknowledged(&self) -> Option<u32> {
+        self.has(bit::ACKED).then_some(self.acked)
+    }
+
     pub(super) fn sack(&self) -> &[(u32, u32)] {
         self.rare.as_deref().map_or(&[], |rare| rare.sack.as_slice())
     }

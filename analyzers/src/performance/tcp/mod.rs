@@ -19,6 +19,7 @@ mod connection;
 mod half;
 mod holes;
 mod table;
+mod timing;
 mod verdict;
 
 #[cfg(test)]

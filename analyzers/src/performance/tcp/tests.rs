@@ -6,7 +6,7 @@ use umbra_wire::tcp::flag::{ACK, FIN, PSH, RST, SYN};
 use super::connection::{Connection, Manner, Segment};
 use super::verdict::Verdicts;
 use crate::decode::SackBlocks;
-use crate::events::{FlowPerformance, PerDirection, Timestamp};
+use crate::events::{ConnectFailure, FlowPerformance, FlowTimes, PerDirection, Timestamp};
 
 const MS: u64 = 1_000_000;
 const CLIENT: bool = true;
@@ -42,12 +42,16 @@ impl Talk {
             window: 1000,
             scale: None,
             sack: SackBlocks::default(),
+            stamps: None,
             len,
         }
     }
 
     fn takes(&mut self, segment: &Segment) -> Verdicts {
-        self.connection.judge(segment, self.manner)
+        let mut twin = self.connection.clone();
+        let verdicts = twin.judge(segment, self.manner);
+        self.connection.segment(segment, self.manner);
+        verdicts
     }
 
     fn says(
@@ -224,6 +228,14 @@ fn a_closed_window_is_probed_and_its_probe_moves_nothing() {
 }
 
 #[test]
+fn what_goes_on_from_a_byte_that_was_sent_ahead_is_new() {
+    let mut talk = Talk::new();
+    talk.says(0, CLIENT, ACK, 101, 901, 1);
+    assert_eq!(talk.says(100, CLIENT, ACK, 101, 901, 500), only(NONE));
+    assert_eq!(talk.says(100, CLIENT, ACK, 101, 901, 500), only(Verdicts::RETRANSMISSION));
+}
+
+#[test]
 fn a_full_window_is_scaled_where_both_ends_agreed_to() {
     for (scales, len) in
         [([Some(2), Some(1)], 2000), ([Some(2), None], 1000), ([None, Some(1)], 1000)]
@@ -268,9 +280,64 @@ fn a_syn_with_another_number_begins_anew_and_what_was_counted_stays() {
 
 #[test]
 fn state_is_as_small_as_it_is_said_to_be() {
-    assert_eq!(size_of::<Connection>(), 128);
+    assert_eq!(size_of::<Connection>(), 136);
     assert_eq!(size_of::<super::half::Half>(), 48);
     assert_eq!(size_of::<super::half::Rare>(), 116);
+    assert_eq!(size_of::<super::timing::Timing>(), 296);
+}
+
+fn times(samples: u64, min: u64, mean: u64, max: u64) -> Option<FlowTimes> {
+    Some(FlowTimes { samples, min, mean, max })
+}
+
+#[test]
+fn round_trips_and_answers_are_timed_on_each_side() {
+    let mut talk = Talk::new();
+    talk.says(1_000, CLIENT, ACK, 101, 901, 100);
+    talk.says(500, CLIENT, ACK, 201, 901, 100);
+    // 6.5 ms after the first of the two, which is the one that is followed.
+    talk.says(6_000, SERVER, ACK, 901, 301, 0);
+    talk.says(30_000, SERVER, ACK, 901, 301, 50);
+    talk.says(4_000, CLIENT, ACK, 301, 951, 10);
+    talk.says(7_500, SERVER, ACK, 951, 311, 20);
+    let figures = talk.figures();
+    let rtt = figures.rtt_us.unwrap();
+    assert_eq!(rtt.server_side, times(2, 6_500, 7_000, 7_500));
+    assert_eq!(rtt.client_side, times(1, 4_000, 4_000, 4_000));
+    assert_eq!(figures.response_us, times(2, 7_500, 21_750, 36_000));
+    assert_eq!(figures.max_in_flight, Some(PerDirection { to_server: 200, to_client: 50 }));
+    assert_eq!(figures.payload_bytes, Some(PerDirection { to_server: 210, to_client: 70 }));
+    assert_eq!(figures.acked_bytes, Some(PerDirection { to_server: 210, to_client: 50 }));
+    assert_eq!((figures.connect, figures.one_sided), (None, false));
+}
+
+#[test]
+fn what_is_sent_again_is_timed_by_timestamps_alone() {
+    let mut talk = Talk::new();
+    let with = |talk: &mut Talk, after_us: u64, to, seq, ack, len, stamps| {
+        talk.now_us += after_us;
+        let segment = Segment { stamps: Some(stamps), ..talk.segment(to, ACK, seq, ack, len) };
+        talk.takes(&segment)
+    };
+    with(&mut talk, 0, CLIENT, 101, 901, 100, (10, 0));
+    with(&mut talk, 300_000, CLIENT, 101, 901, 100, (310, 0));
+    with(&mut talk, 8_000, SERVER, 901, 201, 0, (5, 10));
+    let figures = talk.figures();
+    assert_eq!(figures.rtt_us, None);
+    assert_eq!(figures.rtt_timestamps_us.unwrap().server_side, times(1, 308_000, 308_000, 308_000));
+}
+
+#[test]
+fn attempts_say_why_they_came_to_nothing() {
+    let mut talk = Talk::midstream();
+    talk.says(0, CLIENT, SYN, 100, 0, 0);
+    assert_eq!(talk.figures().connect, Some(ConnectFailure::Unanswered));
+    talk.says(0, SERVER, RST | ACK, 0, 101, 0);
+    assert_eq!(talk.figures().connect, Some(ConnectFailure::Refused));
+    let mut alone = Talk::midstream();
+    alone.says(0, CLIENT, ACK, 100, 5, 10);
+    alone.says(0, CLIENT, ACK, 110, 50, 10);
+    assert!(alone.figures().one_sided && alone.figures().partial);
 }
 
 proptest! {
