@@ -139,12 +139,16 @@ fn shape(event: &Value, key: &str) -> Value {
     object
 }
 
-/// What a parser makes of a conversation, as EVE would have it.
-fn records(parser: &mut dyn Parser, conversation: &Conversation) -> Vec<Value> {
-    let mut all = Vec::new();
+/// What a parser makes of a conversation, as EVE would have it, and what it found odd.
+fn records(
+    parser: &mut dyn Parser,
+    conversation: &Conversation,
+) -> (Vec<Value>, Vec<&'static str>) {
+    let (mut all, mut odd) = (Vec::new(), Vec::new());
     let mut take = |parser: &mut dyn Parser, behind: u64| {
         let up_to = parser.next().saturating_sub(behind).max(parser.first());
         let transactions = (parser.first()..up_to).filter_map(|n| parser.transaction(n));
+        let transactions = transactions.inspect(|transaction| odd.extend(transaction.events()));
         all.extend(transactions.filter(|transaction| transaction.is_logged()).map(|transaction| {
             let mut record = transaction.record();
             for (key, companion) in transaction.companions() {
@@ -170,6 +174,22 @@ fn records(parser: &mut dyn Parser, conversation: &Conversation) -> Vec<Value> {
         parser.end(heading, conversation.said.last().map_or(Timestamp::ZERO, |said| said.2));
     }
     take(&mut *parser, 0);
+    (all, odd)
+}
+
+/// What parsers found odd, by the names that EVE's anomalies have.
+fn oddities<'e>(events: impl Iterator<Item = &'e Value>, protocol: AppProto) -> Vec<(Key, String)> {
+    let is_odd = |event: &&Value| {
+        event["anomaly"]["layer"] == "proto_parser"
+            && event["anomaly"]["app_proto"] == protocol.as_str()
+    };
+    let name = |event: &Value| {
+        let name = event["anomaly"]["event"].as_str().unwrap_or_default().to_ascii_lowercase();
+        (tuple(event), name)
+    };
+    let mut all: Vec<_> = events.filter(is_odd).map(name).collect();
+    all.sort();
+    all.dedup();
     all
 }
 
@@ -178,6 +198,7 @@ fn compare(protocol: AppProto, make: impl Fn(&Conversation) -> Box<dyn Parser>) 
     let Some(shared) = captures::shared_data() else { return };
     let folder = peer_folder();
     let (mut made, mut theirs_all, mut equal) = (0usize, 0usize, 0usize);
+    let (mut odd_theirs, mut odd_equal) = (0usize, 0usize);
     let mut missing: BTreeMap<String, (u32, String)> = BTreeMap::new();
     let verbose = std::env::var_os("UMBRA_VERBOSE").is_some();
     for capture in captures::captures(&shared) {
@@ -188,15 +209,27 @@ fn compare(protocol: AppProto, make: impl Fn(&Conversation) -> Box<dyn Parser>) 
             peers.entry(tuple(event)).or_default().push(shape(event, protocol.as_str()));
         }
         let mut ours: HashMap<Key, Vec<Value>> = HashMap::new();
+        let mut ours_odd = Vec::new();
         for conversation in streams::conversations(&capture) {
             if detect(&conversation).verdict() != Verdict::Found(protocol) {
                 continue;
             }
             let (a, b) = (text(conversation.client), text(conversation.server));
             let key = (conversation.tcp, a.clone().min(b.clone()), a.max(b));
-            let records = records(&mut *make(&conversation), &conversation);
+            let (records, odd) = records(&mut *make(&conversation), &conversation);
             made += records.len();
+            let name = |event: &str| event.split_once('.').map_or("", |event| event.1).to_owned();
+            ours_odd.extend(odd.into_iter().map(|event| (key.clone(), name(event))));
             ours.entry(key).or_default().extend(records);
+        }
+        let theirs_odd = oddities(events.iter().flatten(), protocol);
+        odd_equal += theirs_odd.iter().filter(|odd| ours_odd.contains(odd)).count();
+        odd_theirs += theirs_odd.len();
+        if verbose && events.is_some() {
+            let missing = theirs_odd.iter().filter(|odd| !ours_odd.contains(odd));
+            missing.for_each(|(key, name)| println!("only there: {name} {key:?}"));
+            let extra = ours_odd.iter().filter(|odd| !theirs_odd.contains(odd));
+            extra.for_each(|(key, name)| println!("only here: {name} {key:?}"));
         }
         for (key, theirs) in peers {
             let mut mine = ours.remove(&key).unwrap_or_default();
@@ -229,6 +262,7 @@ fn compare(protocol: AppProto, make: impl Fn(&Conversation) -> Box<dyn Parser>) 
     if theirs_all > 0 {
         let per_cent = 100.0 * equal as f64 / theirs_all as f64;
         println!("{equal} of the peer's {theirs_all} records are the same: {per_cent:.2} %");
+        println!("{odd_equal} of the peer's {odd_theirs} oddities are found here");
         for (name, (count, example)) in missing {
             println!("  {count} {name}, such as {example}");
         }
@@ -268,7 +302,7 @@ fn ftp_records_are_the_peers() {
 /// The data connections that a control connection announces.
 fn announced(conversation: &Conversation) -> Vec<Expected> {
     let mut ftp = Ftp::new(FtpConfig::default());
-    records(&mut ftp, conversation);
+    let _ = records(&mut ftp, conversation);
     std::iter::from_fn(|| ftp.expected()).collect()
 }
 
@@ -302,7 +336,7 @@ fn ftp_data_records_are_the_peers() {
             });
             let Some(place) = place else { continue };
             let (.., expected) = waiting.remove(place);
-            for record in records(&mut FtpData::new(expected), conversation) {
+            for record in records(&mut FtpData::new(expected), conversation).0 {
                 made += 1;
                 match peers.iter().position(|theirs| *theirs == record) {
                     Some(at) => {

@@ -22,8 +22,10 @@ mod rewrite;
 mod rfc2544;
 mod rig;
 mod ring;
+mod rules;
 mod sampling;
 mod session;
+mod signatures;
 mod split;
 mod stats;
 mod testpmd;
@@ -65,10 +67,14 @@ enum Command {
     Preflight,
     /// What sampling and copying cost the worker, on one rig
     Sampling(sampling::SamplingArgs),
+    /// The signature engine against Suricata, over the same capture and rules: P11
+    Signatures(signatures::SignaturesArgs),
     /// One of the peers alone: its windows as JSON
     Peer(peers::PeerArgs),
     /// Holds the results of two runs against each other; exits with 1 on a regression
     Compare(report::compare::CompareArgs),
+    /// Which rules fire on traffic made from them, here and in a peer
+    Rules(rules::RulesArgs),
     /// Writes the page and the plots of a run
     Report(report::ReportArgs),
     /// The device under test, in a process that the others start: a plan on stdin, a report on stdout
@@ -95,8 +101,10 @@ fn run() -> Result<ExitCode> {
         Command::Latency(args) => latency::main(&args)?,
         Command::Preflight => println!("{}", serde_json::to_string_pretty(&preflight::look())?),
         Command::Sampling(args) => sampling::main(&args)?,
+        Command::Signatures(args) => signatures::main(&args)?,
         Command::Peer(args) => peers::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),
+        Command::Rules(args) => rules::main(&args)?,
         Command::Report(args) => report::main(&args)?,
         Command::Dut => dut::main()?,
     }

@@ -7,6 +7,8 @@ use serde_json::json;
 use umbra_analyzers::ids::rule::{
     Classification, Loaded, RuleError, RuleErrorKind, RuleSet, Variables,
 };
+use umbra_analyzers::ids::{IdsPlan, RuleReport};
+use umbra_analyzers::profile::{ProfileKind, factory};
 
 use crate::cli::{self, CheckArgs, Exit, Failure, Outcome};
 use crate::manifest::eal::core_list;
@@ -21,15 +23,70 @@ pub fn main(args: &CheckArgs) -> Outcome {
         return check_rules(rules, args.json);
     }
     let checked = Manifest::load(&args.files);
+    let rules = checked.as_ref().map_or_else(|_| Vec::new(), |(manifest, _)| rules_of(manifest));
+    let wrong = rules.iter().any(|(_, report)| !report.errors.is_empty());
     if args.json {
-        cli::print(&format!("{:#}\n", as_json(&args.files, &checked)))?;
-        return checked.map(|_| ()).map_err(|_| Failure::reported(Exit::Usage));
+        let mut answer = as_json(&args.files, &checked);
+        if wrong {
+            answer["ok"] = false.into();
+        }
+        answer["rules"] =
+            rules.iter().map(|(id, report)| (id.clone(), report_as_json(report))).collect();
+        cli::print(&format!("{answer:#}\n"))?;
+        let fine = checked.is_ok() && !wrong;
+        return if fine { Ok(()) } else { Err(Failure::reported(Exit::Usage)) };
     }
     let (manifest, warnings) = checked?;
     for warning in &warnings {
         eprint!("{warning}");
     }
-    cli::print(&summary(&manifest))
+    for (_, report) in &rules {
+        tell(report);
+    }
+    cli::print(&summary(&manifest))?;
+    for (id, report) in &rules {
+        cli::print(&format!("rules      {id}: {}\n", counts(report)))?;
+    }
+    if wrong { Err(Failure::reported(Exit::Usage)) } else { Ok(()) }
+}
+
+/// What came of the rules of each signature profile.
+fn rules_of(manifest: &Manifest) -> Vec<(String, RuleReport)> {
+    let ids = manifest.profiles.iter().filter(|profile| profile.config.kind == ProfileKind::Ids);
+    ids.filter_map(|profile| {
+        // What is wrong with the profile itself has been told with the manifest.
+        let plan = factory(ProfileKind::Ids).ok()?.validate(&profile.config).ok()?;
+        Some((profile.id.as_str().to_owned(), IdsPlan::of(&plan)?.report().clone()))
+    })
+    .collect()
+}
+
+fn tell(report: &RuleReport) {
+    report.lines.iter().for_each(|line| eprintln!("warning: {line}"));
+    report.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    report.skipped.iter().for_each(|rule| eprintln!("skipped: {}", at_line(rule)));
+    for error in &report.errors {
+        eprintln!("{}: {}", word(error.kind), at_line(error));
+    }
+}
+
+fn counts(report: &RuleReport) -> String {
+    let of = |kind| report.errors.iter().filter(|error| error.kind == kind).count();
+    format!(
+        "{} loaded, {} failed, {} unsupported, {} skipped, {} disabled",
+        report.loaded,
+        of(RuleErrorKind::Failed),
+        of(RuleErrorKind::Unsupported),
+        report.skipped.len(),
+        report.disabled
+    )
+}
+
+const fn word(kind: RuleErrorKind) -> &'static str {
+    match kind {
+        RuleErrorKind::Failed => "error",
+        RuleErrorKind::Unsupported => "unsupported",
+    }
 }
 
 /// Loads a file of rules and tells of every rule that does not load why.
@@ -41,13 +98,7 @@ fn check_rules(file: &Path, json: bool) -> Outcome {
     } else {
         loaded.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         loaded.skipped.iter().for_each(|rule| eprintln!("skipped: {}", at_line(rule)));
-        loaded.errors.iter().for_each(|rule| {
-            let kind = match rule.kind {
-                RuleErrorKind::Failed => "error",
-                RuleErrorKind::Unsupported => "unsupported",
-            };
-            eprintln!("{kind}: {}", at_line(rule));
-        });
+        loaded.errors.iter().for_each(|rule| eprintln!("{}: {}", word(rule.kind), at_line(rule)));
         cli::print(&format!("{}\n", loaded.summary()))?;
     }
     if loaded.errors.is_empty() { Ok(()) } else { Err(Failure::reported(Exit::Usage)) }
@@ -76,13 +127,31 @@ fn at_line(error: &RuleError) -> String {
     }
 }
 
-fn rules_as_json(loaded: &Loaded) -> serde_json::Value {
-    let one = |error: &RuleError| {
-        json!({
-            "file": &*error.file, "line": (error.line > 0).then_some(error.line),
-            "sid": error.sid, "reason": error.reason,
-        })
+fn error_as_json(error: &RuleError) -> serde_json::Value {
+    json!({
+        "file": &*error.file, "line": (error.line > 0).then_some(error.line),
+        "sid": error.sid, "reason": error.reason,
+    })
+}
+
+fn report_as_json(report: &RuleReport) -> serde_json::Value {
+    let of = |kind| {
+        let errors = report.errors.iter().filter(|e| e.kind == kind);
+        errors.map(error_as_json).collect::<Vec<_>>()
     };
+    json!({
+        "loaded": report.loaded,
+        "failed": of(RuleErrorKind::Failed),
+        "unsupported": of(RuleErrorKind::Unsupported),
+        "skipped": report.skipped.iter().map(error_as_json).collect::<Vec<_>>(),
+        "disabled": report.disabled,
+        "warnings": report.warnings.iter().map(ToString::to_string).chain(report.lines.iter().cloned())
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn rules_as_json(loaded: &Loaded) -> serde_json::Value {
+    let one = error_as_json;
     let of = |kind| loaded.errors.iter().filter(|e| e.kind == kind).map(one).collect::<Vec<_>>();
     let warnings: Vec<_> = loaded
         .warnings

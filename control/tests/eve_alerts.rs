@@ -197,6 +197,20 @@ fn an_alert_says_by_default_what_suricata_says() {
 }
 
 #[test]
+fn answers_are_grouped_in_dns_records_only() {
+    let dns =
+        json!({"dns": {"answers": [{"rdata": "192.0.2.1"}], "grouped": {"A": ["192.0.2.1"]}}});
+    let transaction =
+        AlertTransaction { objects: objects(dns.clone()), ..AlertTransaction::default() };
+    let event = SignatureAlert { transaction: Some(transaction), ..alert() };
+    let alert = alert_record(event, EveOptions::default());
+    assert_eq!(alert["dns"], json!({"answers": [{"rdata": "192.0.2.1"}]}));
+    let event = AppRecord { event_type: "dns", objects: objects(dns.clone()), ..app_record() };
+    let record = record(Event::App(Box::new(event)), EveOptions::default());
+    assert_eq!(record["dns"], dns["dns"]);
+}
+
+#[test]
 fn what_is_asked_for_is_added() {
     let options = EveOptions {
         wires: vec!["edge".to_owned()],
@@ -336,6 +350,15 @@ fn a_transaction_stands_under_its_protocols_names() {
             "shadow": shadow(100.0, 0),
         })
     );
+}
+
+#[test]
+fn the_number_of_a_transaction_is_shown_where_suricata_shows_it() {
+    for (event_type, shown) in [("http", true), ("smb", true), ("dns", false), ("tls", false)] {
+        let event = AppRecord { event_type, tx_id: Some(3), ..app_record() };
+        let record = record(Event::App(Box::new(event)), EveOptions::default());
+        assert_eq!(record.get("tx_id").is_some(), shown, "{event_type}");
+    }
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn flow(client: &str, server: &str, protocol: u8) -> FlowRecord {
         to_client: FlowCounts { packets: 3, bytes: 313 },
         start: Timestamp(START),
         end: Timestamp(START + 2_900_000_000),
+        logged: Timestamp(START + 2_900_000_000),
         state: FlowState::Established,
         reason: FlowEnd::Timeout,
         alerted: false,
@@ -119,6 +120,8 @@ fn a_flow_says_what_its_streams_layers_and_rules_were() {
         },
         transactions: Some(3),
         max_regions: Some(PerDirection { to_server: 1, to_client: 2 }),
+        gaps: PerDirection { to_server: false, to_client: true },
+        urgent_bytes: PerDirection { to_server: 1, to_client: 0 },
         exceptions: vec![FlowException::AppLayerError],
         parent_id: Some(7),
         variables: FlowVariables {
@@ -130,6 +133,7 @@ fn a_flow_says_what_its_streams_layers_and_rules_were() {
         app_proto: Some("tls"),
         application: Some(Box::new(application)),
         tcp: Some(TcpRecord { state: TcpState::Established, ..TcpRecord::default() }),
+        logged: Timestamp(START + 9_000_000_000),
         ..flow("10.0.0.1", "10.0.0.2", 6)
     };
     let options = EveOptions { community_id: true, ..EveOptions::default() };
@@ -137,6 +141,7 @@ fn a_flow_says_what_its_streams_layers_and_rules_were() {
     EveFormat::new(options).event(&Event::Flow(Box::new(record)), &context(), &mut line);
     let record: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
     for (key, expected) in [
+        ("timestamp", json!("2026-01-02T03:04:14.123456+0000")),
         ("parent_id", json!(7)),
         ("app_proto", json!("tls")),
         ("app_proto_orig", json!("smtp")),
@@ -154,7 +159,8 @@ fn a_flow_says_what_its_streams_layers_and_rules_were() {
         record["tcp"],
         json!({
             "tcp_flags": "00", "tcp_flags_ts": "00", "tcp_flags_tc": "00",
-            "state": "established", "ts_max_regions": 1, "tc_max_regions": 2,
+            "state": "established", "ts_max_regions": 1, "tc_max_regions": 2, "tc_gap": true,
+            "ts_urgent_oob_data": 1,
         })
     );
     assert_eq!(record["community_id"].as_str().map(str::len), Some(30));

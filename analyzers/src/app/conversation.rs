@@ -9,6 +9,7 @@ use super::detect::{Carrier, Detector, HEAD, Origin, Verdict};
 use super::dns::DnsParser;
 use super::ftp::{Ftp, FtpConfig, FtpData};
 use super::http::{HttpConfig, HttpParser};
+use super::http2::{Http2Config, Http2Parser};
 use super::smb::Smb;
 use super::smtp::{Smtp, SmtpConfig};
 use super::ssh::{Ssh, SshConfig};
@@ -22,8 +23,10 @@ const KEPT: usize = 128 << 10;
 /// What parsers are made with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConversationConfig {
-    /// Of HTTP.
+    /// Of HTTP/1.
     pub http: HttpConfig,
+    /// Of HTTP/2.
+    pub http2: Http2Config,
     /// Of TLS.
     pub tls: TlsConfig,
     /// Of FTP.
@@ -47,6 +50,8 @@ pub struct Conversation {
     total: [u64; 2],
     ended: [bool; 2],
     parser: Option<Box<dyn Parser>>,
+    /// How many parsers there have been.
+    parsers: u32,
     /// The parser gave up, or there is none for what was recognised.
     failed: bool,
     /// There was no memory for it.
@@ -80,6 +85,7 @@ impl Conversation {
             total: [0; 2],
             ended: [false; 2],
             parser: None,
+            parsers: 0,
             failed: false,
             abandoned: false,
             original: None,
@@ -119,7 +125,15 @@ impl Conversation {
         if self.abandoned {
             return;
         }
-        self.take_switch();
+        for (heading, data) in Heading::ALL.into_iter().zip(self.take_switch()) {
+            if !data.is_empty() {
+                self.take(heading, &data, now, config);
+            }
+        }
+        self.take(heading, data, now, config);
+    }
+
+    fn take(&mut self, heading: Heading, data: &[u8], now: Timestamp, config: &ConversationConfig) {
         let total = &mut self.total[heading.index()];
         *total = total.saturating_add(data.len() as u64);
         if self.announced.is_some() {
@@ -232,6 +246,7 @@ impl Conversation {
     fn begin(&mut self, protocol: AppProto, now: Timestamp, config: &ConversationConfig) {
         self.parser = self.parser_of(protocol, config);
         self.before = None;
+        self.parsers = self.parsers.saturating_add(1);
         if self.parser.is_none() {
             self.give_up();
             return;
@@ -272,9 +287,10 @@ impl Conversation {
         self.announces.extend(std::iter::from_fn(|| parser.expected()));
     }
 
-    /// The parser is replaced when something follows: until then its transactions can be looked at.
-    fn take_switch(&mut self) {
-        let Some(switch) = self.switch.take() else { return };
+    /// The parser is replaced when something follows: until then its transactions can be looked at. Gives
+    /// back what it was given of what follows.
+    fn take_switch(&mut self) -> [Vec<u8>; 2] {
+        let Some(switch) = self.switch.take() else { return Default::default() };
         self.original = self.protocol();
         self.expected = match switch {
             Switch::To(protocol) => Some(protocol),
@@ -287,6 +303,7 @@ impl Conversation {
         self.failed = false;
         self.total = [0; 2];
         self.heads = Default::default();
+        self.before.as_mut().map(|parser| parser.left_over()).unwrap_or_default()
     }
 
     fn raise(&mut self, events: &[&'static str]) {
@@ -308,7 +325,7 @@ impl Conversation {
     }
 
     fn parser_of(
-        &self,
+        &mut self,
         protocol: AppProto,
         config: &ConversationConfig,
     ) -> Option<Box<dyn Parser>> {
@@ -316,6 +333,10 @@ impl Conversation {
             AppProto::Http1 => {
                 let server_port = Some(self.origin.server_port);
                 Box::new(HttpParser::new(HttpConfig { server_port, ..config.http }))
+            }
+            AppProto::Http2 => {
+                let upgraded = self.before.as_mut().and_then(|parser| parser.upgraded());
+                Box::new(Http2Parser::new(config.http2, upgraded))
             }
             AppProto::Dns if self.origin.carrier == Carrier::Udp => Box::new(DnsParser::udp()),
             AppProto::Dns => Box::new(DnsParser::tcp()),
@@ -377,9 +398,21 @@ impl Conversation {
         self.parser.as_deref().or(self.before.as_deref())
     }
 
+    /// Rises when the parser is another one, which counts its transactions from 0 again.
+    #[must_use]
+    pub fn parser_number(&self) -> u32 {
+        self.parsers
+    }
+
     /// The same, to release transactions.
     pub fn parser_mut(&mut self) -> Option<&mut Box<dyn Parser>> {
         self.parser.as_mut().or(self.before.as_mut())
+    }
+
+    /// Whether anything came in a heading.
+    #[must_use]
+    pub fn has_said(&self, heading: Heading) -> bool {
+        self.total[heading.index()] > 0
     }
 
     /// Whether the parser gave up, or was.
@@ -487,5 +520,27 @@ mod tests {
         assert_eq!(conversation.original(), Some(AppProto::Http1));
         assert_eq!(conversation.protocol(), Some(AppProto::Http1));
         assert_eq!(conversation.parser().map(|p| p.next()), Some(1));
+    }
+
+    #[test]
+    fn an_upgrade_goes_on_with_what_came_with_its_answer() {
+        let request = b"GET /up HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n\
+            \0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x05\0\0\0\x01\x88";
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        for at in 50..answer.len() {
+            let (a, b) = answer.split_at(at);
+            let conversation = said(&[
+                (Heading::ToServer, request),
+                (Heading::ToClient, a),
+                (Heading::ToClient, b),
+                (Heading::ToServer, preface),
+            ]);
+            assert_eq!(conversation.original(), Some(AppProto::Http1), "cut at {at}");
+            assert_eq!(conversation.protocol(), Some(AppProto::Http2), "cut at {at}");
+            let transaction = conversation.parser().and_then(|parser| parser.transaction(0));
+            let record = transaction.map(|transaction| transaction.record()).unwrap_or_default();
+            assert_eq!((&record["url"], &record["status"]), (&"/up".into(), &200.into()));
+        }
     }
 }

@@ -19,6 +19,7 @@ mod files;
 pub mod ftp;
 mod heading;
 pub mod http;
+pub mod http2;
 pub mod smb;
 pub mod smtp;
 pub mod ssh;
@@ -37,7 +38,7 @@ use crate::events::Timestamp;
 /// Application protocols that have a name here. The names are Suricata's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AppProto {
-    /// HTTP/0.9 to 1.1; `http` in EVE and in rules.
+    /// HTTP/0.9 to 1.1; `http` in EVE and `http1` in rules.
     Http1,
     /// DNS over UDP or TCP.
     Dns,
@@ -55,9 +56,11 @@ pub enum AppProto {
     Smb,
     /// DCE/RPC without SMB.
     Dcerpc,
-    // What follows is recognised at most, and not parsed.
     /// HTTP/2.
     Http2,
+    /// HTTP of any version: what rules mean with `http`. No flow is recognised as this.
+    Http,
+    // What follows is recognised at most, and not parsed.
     /// IMAP.
     Imap,
     /// POP3.
@@ -113,7 +116,7 @@ impl AppProto {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            AppProto::Http1 => "http",
+            AppProto::Http1 | AppProto::Http => "http",
             AppProto::Dns => "dns",
             AppProto::Tls => "tls",
             AppProto::Ssh => "ssh",
@@ -148,6 +151,12 @@ impl AppProto {
             AppProto::Dnp3 => "dnp3",
             AppProto::Enip => "enip",
         }
+    }
+
+    /// Whether what rules say with this is true of a flow that was recognised as `known`.
+    #[must_use]
+    pub fn covers(self, known: Self) -> bool {
+        self == known || self == Self::Http && matches!(known, Self::Http1 | Self::Http2)
     }
 }
 
@@ -195,8 +204,21 @@ pub trait Parser: Send + std::fmt::Debug {
     /// Every transaction before `number` has been inspected and logged: forget them.
     fn release(&mut self, number: u64);
 
+    /// This one has, while others before it have not: it need not be held any longer.
+    fn forget(&mut self, _number: u64) {}
+
     /// The stream goes on in another protocol: CONNECT, STARTTLS, an upgrade.
     fn switch(&mut self) -> Option<Switch> {
+        None
+    }
+
+    /// What was given to it and belongs to what it [switched](Self::switch) to, by heading.
+    fn left_over(&mut self) -> [Vec<u8>; 2] {
+        Default::default()
+    }
+
+    /// The request that an upgrade to HTTP/2 answers.
+    fn upgraded(&mut self) -> Option<Upgraded> {
         None
     }
 
@@ -205,6 +227,23 @@ pub trait Parser: Send + std::fmt::Debug {
 
     /// A connection that was announced and not yet told of.
     fn expected(&mut self) -> Option<Expected> {
+        None
+    }
+
+    /// Whether [`ended_messages`](Self::ended_messages) says when rules are to look at the streams, rather than that
+    /// a transaction ended.
+    fn tells_messages(&self) -> bool {
+        false
+    }
+
+    /// In which headings a message ended since this was asked last.
+    fn ended_messages(&mut self) -> [bool; 2] {
+        [false; 2]
+    }
+
+    /// How many of the bytes that it was given last in a heading belong to a message that is not over; `None` if
+    /// it does not know.
+    fn unfinished(&self, _heading: Heading) -> Option<u64> {
         None
     }
 
@@ -224,6 +263,17 @@ pub enum Switch {
     To(AppProto),
     /// It is to be recognised again, as at its beginning.
     Detect,
+}
+
+/// A request of HTTP/1 that is answered in HTTP/2.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upgraded {
+    /// As sent.
+    pub method: Vec<u8>,
+    /// As sent.
+    pub uri: Vec<u8>,
+    /// Names and values of its header fields.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A connection between the same two hosts that one of them announced.
@@ -286,6 +336,16 @@ pub trait Transaction {
         if index == 0 { self.number(field, heading) } else { None }
     }
 
+    /// The address that FTP's PORT announced, for `ftpbounce`: it should be the client's.
+    fn announced(&self) -> Option<IpAddr> {
+        None
+    }
+
+    /// Rises when something came that is no stage, no part of a body and no event.
+    fn revision(&self) -> u64 {
+        0
+    }
+
     /// What was odd, under Suricata's `app-layer-event` names such as `http.missing_host_header`. Only
     /// ever grows.
     fn events(&self) -> &[&'static str];
@@ -299,7 +359,19 @@ pub trait Transaction {
         Vec::new()
     }
 
-    /// Whether its record is written once it is finished. There are those that only rules look at.
+    /// How far it has come in a heading, in the words of EVE (`ts_progress`, `tc_progress`) and of rules'
+    /// hooks, for protocols that have such.
+    fn progress_name(&self, _heading: Heading) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether its record can be written: most often once both headings are complete. What comes later is
+    /// not in it.
+    fn is_ready(&self) -> bool {
+        Heading::ALL.iter().all(|&heading| self.progress(heading) == COMPLETE)
+    }
+
+    /// Whether its record is written once it is ready. There are those that only rules look at.
     fn is_logged(&self) -> bool {
         true
     }
@@ -347,6 +419,8 @@ pub enum Field {
     TlsCertNotBefore,
     /// `tls_cert_notafter`, seconds since 1970.
     TlsCertNotAfter,
+    /// `ssl_state`: the latest of the messages that it knows.
+    TlsState,
     /// `tls.cert_chain_len`
     TlsCertChainLen,
     /// `ssh.proto` and the like need none; `smb.version`: 1 or 2.
@@ -357,6 +431,34 @@ pub enum Field {
     FtpDynamicPort,
     /// `ftp.reply_received`: 0 or 1.
     FtpReplyReceived,
+    /// `http2.frametype` of any frame.
+    Http2FrameType,
+    /// `http2.errorcode` of RST_STREAM or GOAWAY.
+    Http2ErrorCode,
+    /// `http2.priority`: weight as on the wire, 0 to 255.
+    Http2Priority,
+    /// `http2.window`: increment of WINDOW_UPDATE.
+    Http2Window,
+    /// `http2.size_update`: size of the table of header fields.
+    Http2SizeUpdate,
+    /// `http2.settings`: the value of this parameter.
+    Http2Setting(u16),
+}
+
+impl Field {
+    /// Whether it is of a frame of HTTP/2.
+    #[must_use]
+    pub const fn is_of_frame(self) -> bool {
+        matches!(
+            self,
+            Self::Http2FrameType
+                | Self::Http2ErrorCode
+                | Self::Http2Priority
+                | Self::Http2Window
+                | Self::Http2SizeUpdate
+                | Self::Http2Setting(_)
+        )
+    }
 }
 
 /// A file that a transaction carries, as far as it came.

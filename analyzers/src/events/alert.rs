@@ -250,7 +250,8 @@ impl AppProtoName {
 pub struct AlertTransaction {
     /// Its number in the flow.
     pub tx_id: u64,
-    /// The rule does not look at transactions; this is the only one, or the latest, of the flow.
+    /// The rule does not look at transactions; this is the latest of the flow. Suricata's stock configuration
+    /// does not guess (`guess-applayer-tx`): then there is no transaction in the alert at all.
     pub guessed: bool,
     /// How far it has come, by the protocol's names for that (`request_complete`).
     pub progress_to_server: Option<&'static str>,
@@ -258,7 +259,7 @@ pub struct AlertTransaction {
     pub progress_to_client: Option<&'static str>,
     /// What its record says so far. Empty for protocols without a record.
     pub objects: AppObjects,
-    /// Files that it carries in the packet's heading.
+    /// Files that it carries in the packet's heading, as far as they came.
     pub files: Vec<FileInfo>,
 }
 
@@ -274,7 +275,8 @@ pub struct AlertPayload {
 /// A rule matched.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignatureAlert {
-    /// Of the packet; of what remained of a flow at its end, of the flow's last packet.
+    /// Of the packet; of what remained of a flow at its end, when that end was dealt with: at the end of a
+    /// replay the time of the last packet of all.
     pub timestamp: Timestamp,
     /// Id of the profile.
     pub profile: Arc<str>,

@@ -63,18 +63,19 @@ pub struct AppFlow {
 /// A finished transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AppRecord {
-    /// Of the packet with which it was written: most often that which completed it.
+    /// Of the packet with which it was written: most often that which completed it. At the end of a flow, when
+    /// that end was dealt with: at the end of a replay the time of the last packet of all.
     pub timestamp: Timestamp,
     /// That packet's number in a capture, from 1; absent when live, and when the flow's end caused it.
     pub number: Option<u64>,
     /// Where that packet came from, as in alerts.
     pub source: AlertSource,
     pub flow: AppFlow,
-    /// From client to server, whatever packet completed it.
+    /// From client to server, whatever packet completed it; of DNS the way that the message went.
     pub ends: FlowEnds,
     /// EVE's `event_type`: `http`, `dns`, `ftp_data`…
     pub event_type: &'static str,
-    /// Number of the transaction in its flow. Some protocols' records do not show it.
+    /// Number of the transaction in its flow.
     pub tx_id: Option<u64>,
     pub objects: AppObjects,
 }
@@ -82,7 +83,8 @@ pub struct AppRecord {
 /// A finished file, or one that will not be followed any further.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileRecord {
-    /// Of the packet with which it was written.
+    /// Of the packet with which it was written: as in Suricata the first after its end that goes the file's way.
+    /// At the end of a flow as in [`AppRecord`].
     pub timestamp: Timestamp,
     /// That packet's number in a capture, from 1; absent when live, and when the flow's end caused it.
     pub number: Option<u64>,

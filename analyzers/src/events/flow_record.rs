@@ -256,6 +256,10 @@ pub struct FlowApplication {
     pub transactions: Option<u64>,
     /// Most pieces that a stream was in at some time, where it was put together: 1 without holes.
     pub max_regions: Option<PerDirection<u32>>,
+    /// A stream lacked a piece that its other end had got.
+    pub gaps: PerDirection<bool>,
+    /// Bytes of urgent data that were left out of a stream.
+    pub urgent_bytes: PerDirection<u32>,
     /// What was met that a policy decides on. The policy here is to go on.
     pub exceptions: Vec<FlowException>,
     /// The flow that announced it, if one did (FTP).
@@ -319,6 +323,9 @@ pub struct FlowRecord {
     pub start: Timestamp,
     /// Time of the last packet.
     pub end: Timestamp,
+    /// When the record was written, by record time: EVE's `timestamp`. At the end of a replay that of the last
+    /// packet of all.
+    pub logged: Timestamp,
     /// How far the flow got.
     pub state: FlowState,
     /// Why the record was written.

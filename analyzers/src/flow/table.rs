@@ -208,9 +208,7 @@ impl FlowTable {
             let place = self.flushed_to;
             self.flushed_to += 1;
             if self.slab.get(place).has(bit::LIVE) {
-                let idle = !self.config.lazy_timeouts && self.has_timed_out(place);
-                let reason = if idle { FlowEnd::Timeout } else { reason };
-                self.end(place, reason);
+                self.finish_place(place, reason);
                 left -= 1;
             }
         }
@@ -218,6 +216,28 @@ impl FlowTable {
             self.flushed_to = 0;
         }
         self.live > 0
+    }
+
+    /// The flows that are there, in no order.
+    pub fn living(&self) -> impl Iterator<Item = FlowId> {
+        let flows = (0..self.slab.places()).map(|place| (place, self.slab.get(place)));
+        flows
+            .filter(|(_, flow)| flow.has(bit::LIVE))
+            .map(|(index, flow)| FlowId { index, generation: flow.generation })
+    }
+
+    /// As [`finish`](Self::finish) for one flow, for who wants them in an order. Nothing happens if it is not
+    /// there.
+    pub fn finish_one(&mut self, id: FlowId, now: Timestamp, reason: FlowEnd) {
+        self.advance_clock(now);
+        if self.get(id).is_some() && self.slab.get(id.index).has(bit::LIVE) {
+            self.finish_place(id.index, reason);
+        }
+    }
+
+    fn finish_place(&mut self, place: u32, reason: FlowEnd) {
+        let idle = !self.config.lazy_timeouts && self.has_timed_out(place);
+        self.end(place, if idle { FlowEnd::Timeout } else { reason });
     }
 
     fn advance_clock(&mut self, to: Timestamp) {
@@ -483,7 +503,8 @@ impl FlowTable {
         let hash = self.hash_of_flow(self.slab.get(place));
         let removed = self.index.remove(hash, place);
         debug_assert!(removed, "a live flow is in the index");
-        let record = FlowView::new(&self.slab, place).record(reason);
+        let mut record = FlowView::new(&self.slab, place).record(reason);
+        record.logged = self.now();
         let flow = self.slab.get_mut(place);
         flow.bits = flow.bits & !bit::LIVE | bit::ENDED;
         let id = FlowId { index: place, generation: flow.generation };

@@ -239,6 +239,7 @@ impl<'t> FlowView<'t> {
             to_client: self.to_client(),
             start: f.start,
             end: f.last,
+            logged: f.last,
             state: f.state,
             reason,
             alerted: f.has(bit::ALERTED),

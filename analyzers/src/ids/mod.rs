@@ -10,6 +10,9 @@ pub mod rule;
 mod search;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use detect::IdsCounters;
 pub use profile::{IdsFactory, IdsPlan, IdsSummary, RuleReport};
 pub use state::Shared;

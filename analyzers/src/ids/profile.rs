@@ -94,7 +94,7 @@ pub struct RuleReport {
 #[derive(Debug)]
 pub struct IdsPlan {
     engine: Arc<EnginePlan>,
-    report: RuleReport,
+    report: Arc<RuleReport>,
 }
 
 impl IdsPlan {
@@ -127,6 +127,19 @@ impl ProfileFactory for IdsFactory {
         }
         let plan = load(config).map_err(|error| vec![error])?;
         Ok(Plan::new(&config.id, ProfileKind::Ids, plan))
+    }
+
+    fn apart(&self, plan: &Plan) -> Plan {
+        let IdsPlan { engine, report } = IdsPlan::of(plan).expect("the plan of an ids profile");
+        let engine = EnginePlan {
+            base: Arc::clone(&engine.base),
+            limits: Arc::clone(&engine.limits),
+            shared: Shared::default(),
+            profile: Arc::clone(&engine.profile),
+            detail: engine.detail,
+        };
+        let apart = IdsPlan { engine: Arc::new(engine), report: Arc::clone(report) };
+        Plan::new(plan.id(), ProfileKind::Ids, apart)
     }
 
     fn build(&self, plan: &Plan) -> Box<dyn Profile> {
@@ -219,13 +232,13 @@ fn load(config: &ProfileConfig) -> Result<IdsPlan, ConfigError> {
         rule_text: false,
     };
     let engine = EnginePlan {
-        base,
+        base: Arc::new(base),
         limits,
         shared: Shared::default(),
         profile: config.id.as_str().into(),
         detail,
     };
-    Ok(IdsPlan { engine: Arc::new(engine), report })
+    Ok(IdsPlan { engine: Arc::new(engine), report: Arc::new(report) })
 }
 
 fn read(key: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {

@@ -5,13 +5,15 @@
 //! seen is forgotten and finished transactions become records ([`Follower::settle`]). When a flow ends what
 //! was not yet certain is taken as it is, and profiles look once more, in both headings.
 
+use std::sync::Arc;
+
 use super::contexts::{Contexts, FollowCounters};
 use super::expected::Announcements;
 use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
 use crate::app::{COMPLETE, Conversation, ConversationConfig, Heading};
 use crate::decode::Transport;
-use crate::events::{FlowApplication, FlowException, FlowVariables, Timestamp};
+use crate::events::{FlowApplication, FlowException, FlowVariables, PerDirection, Timestamp};
 use crate::flow::{FlowId, FlowTable, FlowView};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
 use crate::stream::{
@@ -71,7 +73,7 @@ pub(super) struct Follower {
     pool: StreamPool,
     contexts: Contexts,
     recorder: Recorder,
-    announcements: Announcements,
+    announcements: Arc<Announcements>,
 }
 
 impl Follower {
@@ -81,8 +83,13 @@ impl Follower {
             pool: StreamPool::new(config.stream),
             contexts: Contexts::default(),
             recorder: Recorder,
-            announcements: Announcements::default(),
+            announcements: Arc::default(),
         }
+    }
+
+    /// Takes part in what others announce.
+    pub(super) fn share(&mut self, announcements: Arc<Announcements>) {
+        self.announcements = announcements;
     }
 
     /// What the stream layer did.
@@ -159,10 +166,6 @@ impl Follower {
         let established = context.session.as_ref().is_some_and(Session::is_established);
         if context.session.is_none() {
             context.session = Some(Session::new(pool, &segment, heading));
-            if let Some((expected, by)) = announcements.take(flow, packet.timestamp()) {
-                context.conversation = Some(Conversation::announced(*origin, expected));
-                context.parent = Some(by);
-            }
         }
         let mut verdict = StreamVerdict { established, ..StreamVerdict::default() };
         let mut recognised = false;
@@ -174,7 +177,20 @@ impl Follower {
             for heading in [heading.opposite(), heading] {
                 if taken.progressed[heading.index()] || taken.ended {
                     let now = packet.timestamp();
-                    recognised |= hand_over(context, pool, config, (heading, false), origin, now);
+                    let whose = Whose { flow, origin, announcements };
+                    recognised |= hand_over(context, pool, config, (heading, false), whose, now);
+                }
+            }
+            // An end that said something and is done: its messages are over. Of one that never said anything the
+            // other may still wait for an answer.
+            for heading in Heading::ALL {
+                let Some(session) = &context.session else { break };
+                if let Some(conversation) = &mut context.conversation
+                    && session.half(heading).is_finished()
+                    && conversation.has_said(heading)
+                {
+                    conversation.end(heading, packet.timestamp());
+                    context.touched = true;
                 }
             }
             if taken.ended {
@@ -192,6 +208,8 @@ impl Follower {
                 announcements.add(flow, expected, packet.timestamp());
             }
         }
+        // By what this packet acknowledged or brought a message may have ended in its own heading, too.
+        note_completed(context);
         verdict.due = is_due(context, heading);
         (verdict, recognised)
     }
@@ -256,6 +274,8 @@ impl Follower {
             timestamp: packet.timestamp(),
             number: offline.then_some(packet.sequence + 1),
             at_end: false,
+            heading: followed.heading,
+            all_came: false,
             variables,
             defragmented: packet.counted_len != packet.meta.frame_len,
         };
@@ -278,8 +298,19 @@ impl Follower {
             let up_to = half.raw(context.at_end, 0).map(|w| w.offset + w.bytes.len() as u64);
             if let Some(up_to) = up_to {
                 half.raw_inspected(pool, up_to);
+                if std::mem::take(&mut context.ended[heading.index()]) {
+                    // Of the next message there may be something already.
+                    let parser = context.conversation.as_ref().and_then(Conversation::parser);
+                    let begun = parser.and_then(|parser| parser.unfinished(heading));
+                    let begun = begun.map(|begun| half.taken().saturating_sub(begun));
+                    context.message[heading.index()] = begun.map_or(up_to, |at| at.min(up_to));
+                }
             }
             context.due[heading.index()] = false;
+        }
+        if let Some(conversation) = &context.conversation {
+            context.told.clear();
+            context.told.extend(conversation.events());
         }
         mark(context, heading);
         if config.records
@@ -301,17 +332,32 @@ impl Follower {
             return false;
         }
         let origin = Origin { carrier: Carrier::Tcp, server_port: flow.server_port() };
-        let Self { contexts, pool, config, .. } = self;
+        let Self { contexts, pool, config, announcements, .. } = self;
         let context = contexts.make(pool, id);
         context.at_end = true;
         context.due[heading.index()] = true;
         let now = flow.last();
-        hand_over(context, pool, &config.conversation, (heading, true), &origin, now);
+        let whose = Whose { flow: &flow, origin: &origin, announcements };
+        hand_over(context, pool, &config.conversation, (heading, true), whose, now);
         if let Some(conversation) = &mut context.conversation {
             conversation.end(heading, now);
             context.touched = true;
         }
         context.session.is_some() || context.conversation.is_some()
+    }
+
+    /// Whether rules look at what is left of a flow: of TCP whose end was not seen, or of which something was
+    /// not inspected. (Suricata makes a packet of it then.)
+    pub(super) fn is_left(&self, id: FlowId, heading: Heading) -> bool {
+        let Some(context) = self.context(id) else { return false };
+        let Some(session) = &context.session else { return false };
+        let open = (SessionState::Established..SessionState::Closed).contains(&session.state());
+        let parser = context.conversation.as_ref().and_then(Conversation::parser);
+        let uninspected = parser.is_some_and(|parser| {
+            let unmarked = (parser.next() - parser.first()) as usize > context.marks.len();
+            unmarked || context.marks.iter().any(|marks| !marks.inspected[heading.index()])
+        });
+        open || uninspected || session.half(heading).raw(true, 0).is_some()
     }
 
     /// What profiles get to see of what is left of a flow.
@@ -334,7 +380,7 @@ impl Follower {
             flow_id: Some(id),
             context: Some(context),
             heading,
-            timestamp: flow.last(),
+            timestamp: flows.now(),
             number: None,
             stream: StreamVerdict { accepted: true, established, due, ..StreamVerdict::default() },
             recognised: false,
@@ -350,11 +396,13 @@ impl Follower {
         variables: &dyn Fn() -> FlowVariables,
         findings: &mut Findings,
     ) {
-        let Some(flow) = flows.get(id) else { return };
         let origin = RecordOrigin {
-            timestamp: flow.last(),
+            timestamp: flows.now(),
             number: None,
             at_end: true,
+            heading,
+            // Headings end one after the other, this one last.
+            all_came: heading == Heading::ToClient,
             variables,
             defragmented: false,
         };
@@ -381,6 +429,15 @@ impl Follower {
             told.exceptions.push(FlowException::StreamMidstream);
         }
         told.parent_id = context.parent;
+        if let Some(session) = &context.session {
+            let of = |heading| session.half(heading);
+            let (client, server) = (of(Heading::ToServer), of(Heading::ToClient));
+            told.max_regions = Some(PerDirection {
+                to_server: client.most_pieces(),
+                to_client: server.most_pieces(),
+            });
+            told.gaps = PerDirection { to_server: client.has_gap(), to_client: server.has_gap() };
+        }
         let Some(conversation) = &context.conversation else { return (None, told) };
         told.layers = layers(conversation);
         told.transactions = conversation.parser().map(|parser| parser.next());
@@ -411,6 +468,13 @@ impl Follower {
     }
 }
 
+/// Whose stream it is, and what may have announced it.
+struct Whose<'a> {
+    flow: &'a FlowView<'a>,
+    origin: &'a Origin,
+    announcements: &'a Announcements,
+}
+
 /// Gives the application layer what is certain of a stream, or all of it. Whether something was recognised
 /// by it.
 fn hand_over(
@@ -418,7 +482,7 @@ fn hand_over(
     pool: &mut StreamPool,
     config: &ConversationConfig,
     (heading, all): (Heading, bool),
-    origin: &Origin,
+    whose: Whose<'_>,
     now: Timestamp,
 ) -> bool {
     let Some(session) = &mut context.session else { return false };
@@ -426,8 +490,16 @@ fn hand_over(
     let mut recognised = false;
     let conversation = &mut context.conversation;
     let mut handed = false;
+    let parent = &mut context.parent;
     half.take(pool, all, &mut |piece| {
-        let conversation = conversation.get_or_insert_with(|| Conversation::new(*origin));
+        let conversation =
+            conversation.get_or_insert_with(|| match whose.announcements.take(whose.flow, now) {
+                Some((expected, by)) => {
+                    *parent = Some(by);
+                    Conversation::announced(*whose.origin, expected)
+                }
+                None => Conversation::new(*whose.origin),
+            });
         let before = conversation.verdict();
         handed = true;
         match piece {
@@ -438,6 +510,14 @@ fn hand_over(
     });
     context.touched |= handed;
     let Some(conversation) = conversation else { return recognised };
+    if let Some(parser) = conversation.parser_mut()
+        && parser.tells_messages()
+    {
+        for (heading, ended) in Heading::ALL.into_iter().zip(parser.ended_messages()) {
+            context.due[heading.index()] |= ended;
+            context.ended[heading.index()] |= ended;
+        }
+    }
     if conversation.is_deaf() {
         half.disable_app(pool);
     }
@@ -460,13 +540,22 @@ fn is_due(context: &FlowContext, heading: Heading) -> bool {
 
 /// Takes note of what profiles have seen, and of messages that ended.
 fn mark(context: &mut FlowContext, heading: Heading) {
-    let Some(parser) = context.conversation.as_ref().and_then(Conversation::parser) else {
+    note_completed(context);
+    for marks in &mut context.marks {
+        marks.inspected[heading.index()] |= marks.completed[heading.index()];
+    }
+}
+
+/// Takes note of messages that ended: with each the stream of its heading is to be inspected.
+fn note_completed(context: &mut FlowContext) {
+    let conversation = context.conversation.as_ref();
+    let number = conversation.map_or(0, Conversation::parser_number);
+    let Some(parser) = conversation.and_then(Conversation::parser) else {
         context.marks.clear();
         return;
     };
     let (first, next) = (parser.first(), parser.next());
-    if context.first > first || context.first + (context.marks.len() as u64) > next {
-        // Another parser, which counts from 0 again.
+    if std::mem::replace(&mut context.parser, number) != number {
         context.marks.clear();
         context.first = first;
     }
@@ -481,19 +570,23 @@ fn mark(context: &mut FlowContext, heading: Heading) {
         for side in Heading::ALL {
             let complete = transaction.progress(side) == COMPLETE;
             let completed = &mut marks.completed[side.index()];
-            context.due[side.index()] |= complete && !*completed;
+            let ended = complete && !*completed && !parser.tells_messages();
+            context.due[side.index()] |= ended;
+            context.ended[side.index()] |= ended;
             *completed = complete;
             marks.inspected[side.index()] |= !transaction.is_looked_at(side);
         }
-        marks.inspected[heading.index()] |= marks.completed[heading.index()];
     }
 }
 
-/// Lets the parser forget transactions that are over for everybody. Whether there were any.
+/// Lets the parser forget transactions that are over for everybody. Whether there were any at the beginning.
 fn release(context: &mut FlowContext, records: bool) -> bool {
-    let over =
-        |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.logged || !records);
+    let over = |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.told || !records);
     let done = context.marks.iter().take_while(|marks| over(marks)).count();
+    if let Some(parser) = context.conversation.as_mut().and_then(Conversation::parser_mut) {
+        let behind = (context.first..).zip(&context.marks).skip(done + 1);
+        behind.filter(|(_, marks)| over(marks)).for_each(|(number, _)| parser.forget(number));
+    }
     if done == 0 {
         return false;
     }

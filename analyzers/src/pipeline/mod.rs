@@ -6,6 +6,7 @@
 //! ([`Pipeline::blame`]).
 
 mod contexts;
+mod ending;
 mod expected;
 mod follow;
 mod live;
@@ -16,9 +17,11 @@ mod summary;
 mod tests;
 
 pub use contexts::FollowCounters;
+pub use ending::Ending;
+pub use expected::Announcements;
 pub use follow::FollowConfig;
 pub use live::LiveAnalyzer;
-pub(crate) use records::{ends_of, layers, objects};
+pub(crate) use records::{app_flow, ends_of, layers, objects};
 pub use summary::{PipelineCounters, PipelineSummary, ProfileTotals};
 
 use std::cell::Cell;
@@ -108,6 +111,10 @@ pub struct Pipeline {
     stages: Vec<Stage>,
     findings: Findings,
     counters: PipelineCounters,
+    /// Of the flows that ended, so many have been looked at for the last time.
+    ends_followed: usize,
+    /// Flows still to be ended because the run is over, the first last.
+    leftover: Vec<(Ending, FlowId)>,
     /// Room for a batch, empty between batches.
     spare: Vec<Packet<'static>>,
     /// Index of the profile at work.
@@ -170,11 +177,23 @@ impl Pipeline {
             stages,
             findings: Findings::default(),
             counters: PipelineCounters::default(),
+            ends_followed: 0,
+            leftover: Vec::new(),
             spare: Vec::new(),
             working: None,
             at: Cell::new(None),
             last_tick: Timestamp::ZERO,
         }
+    }
+
+    /// With what is announced known to other pipelines and theirs to it: those of one appliance that get
+    /// each a share of its flows.
+    #[must_use]
+    pub fn sharing(mut self, announcements: &Arc<Announcements>) -> Self {
+        if let Some(follower) = &mut self.follower {
+            follower.share(Arc::clone(announcements));
+        }
+        self
     }
 
     /// The latest record time.
@@ -242,6 +261,8 @@ impl Pipeline {
         for (at, packet) in packets.iter_mut().enumerate() {
             self.at.set(Some(at));
             self.find_flow(packet);
+            // What is left of the flow whose place it takes comes before it.
+            self.follow_ends();
             self.follow(packet);
         }
         self.at.set(None);
@@ -353,16 +374,19 @@ impl Pipeline {
     /// Lets profiles look at what is left of flows that ended.
     fn follow_ends(&mut self) {
         let Some(follower) = &mut self.follower else { return };
-        for ended in self.flows.ended() {
+        let Some(ended) = self.flows.ended().get(self.ends_followed..) else { return };
+        self.ends_followed += ended.len();
+        for ended in ended {
             for heading in Heading::ALL {
                 if !follower.end(ended.id, heading, &self.flows) {
                     break;
                 }
                 // A stream with gaps is left in several pieces.
+                let is_left = follower.is_left(ended.id, heading);
                 for _ in 0..MOST_PIECES {
                     let view = follower.end_view(ended.id, heading, &self.flows);
                     let Some(view) = view else { break };
-                    for (index, stage) in self.stages.iter_mut().enumerate() {
+                    for (index, stage) in self.stages.iter_mut().enumerate().filter(|_| is_left) {
                         self.working = Some(index);
                         stage.profile.on_packet(&view, &mut self.findings);
                     }
@@ -472,6 +496,7 @@ impl Pipeline {
             }
         }
         self.flows.release_ended();
+        self.ends_followed = 0;
     }
 
     /// Time goes on: idle flows end, profiles do what they do now and then.
@@ -495,6 +520,10 @@ impl Pipeline {
 
     /// The run ends with the latest record: all flows end, profiles say their last.
     pub fn finish(&mut self, sink: &mut dyn EventSink, context: &EventContext) {
+        if self.config.offline {
+            self.list_leftover();
+            self.finish_up_to(None, self.now(), sink, context);
+        }
         self.finish_at(self.now(), sink, context);
     }
 

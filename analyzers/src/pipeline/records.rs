@@ -1,7 +1,7 @@
 //! Finished transactions and files as events.
 
 use crate::app::detect::Verdict;
-use crate::app::{AppProto, COMPLETE, Conversation, FileState, Heading, Transaction};
+use crate::app::{AppProto, Conversation, FileState, Heading, Transaction};
 use crate::events::{
     AlertSource, AppFlow, AppLayers, AppObjects, AppProtoName, AppRecord, Event, FileInfo,
     FileRecord, FlowEnds, FlowVariables, Timestamp,
@@ -15,6 +15,10 @@ pub(super) struct Origin<'a> {
     pub(super) timestamp: Timestamp,
     pub(super) number: Option<u64>,
     pub(super) at_end: bool,
+    /// Which way that packet goes.
+    pub(super) heading: Heading,
+    /// All is there that ever will be, of both headings.
+    pub(super) all_came: bool,
     pub(super) defragmented: bool,
     /// What rules have noted about the flow; asked for only where a record is written.
     pub(super) variables: &'a dyn Fn() -> FlowVariables,
@@ -48,13 +52,16 @@ impl Recorder {
         };
         let protocol = parser.protocol();
         for (number, marks) in (context.first..).zip(&mut context.marks) {
-            if marks.logged {
+            if marks.told {
                 continue;
             }
             let Some(transaction) = parser.transaction(number) else { continue };
             let files = transaction.files();
             for file in files.iter().skip(marks.files) {
-                if file.state == FileState::Open && !origin.at_end {
+                // Written with the next packet in its own heading after it ended.
+                let heading = Heading::to_server_if(file.to_server);
+                let due = file.state != FileState::Open && heading == origin.heading;
+                if !due && !origin.all_came {
                     break;
                 }
                 marks.files += 1;
@@ -70,31 +77,46 @@ impl Recorder {
                     file: FileInfo::of(file, number),
                 })));
             }
-            let finished =
-                Heading::ALL.iter().all(|&heading| transaction.progress(heading) == COMPLETE);
-            if finished || origin.at_end {
+            if !marks.logged && (transaction.is_ready() || origin.all_came) {
                 marks.logged = true;
                 if transaction.is_logged() {
+                    // A message that went one way is its sender's.
+                    let ends = ends_of(flow);
+                    let of_client = transaction.is_looked_at(Heading::ToServer);
                     findings.emit(Event::App(Box::new(AppRecord {
                         timestamp: origin.timestamp,
                         number: origin.number,
                         source: origin.source(),
                         flow: app_flow(flow, context.parent, (origin.variables)()),
-                        ends: ends_of(flow),
-                        event_type: protocol.as_str(),
-                        tx_id: Some(number),
+                        ends: if of_client { ends } else { ends.reversed() },
+                        event_type: record_name(protocol),
+                        // Streams have numbers of their own.
+                        tx_id: (protocol != AppProto::Http2).then_some(number),
                         objects: objects(protocol, transaction),
                     })));
                 }
             }
+            marks.told = marks.logged && marks.files >= files.len();
         }
     }
 }
 
-/// A transaction's record under its protocol's name.
+/// What EVE calls the records of a protocol.
+const fn record_name(protocol: AppProto) -> &'static str {
+    match protocol {
+        AppProto::FtpData => "ftp_data",
+        AppProto::Http2 => "http",
+        protocol => protocol.as_str(),
+    }
+}
+
+/// A transaction's record under its protocol's name, and what stands beside it.
 pub(crate) fn objects(protocol: AppProto, transaction: &dyn Transaction) -> AppObjects {
     let mut objects = AppObjects::new();
-    objects.insert(protocol.as_str().to_owned(), transaction.record().into());
+    objects.insert(record_name(protocol).to_owned(), transaction.record().into());
+    for (name, companion) in transaction.companions() {
+        objects.insert(name.to_owned(), companion.into());
+    }
     objects
 }
 
@@ -118,7 +140,10 @@ pub(crate) fn layers(conversation: &Conversation) -> AppLayers {
         Verdict::Unknown => None,
     };
     let proto = name(conversation.verdict());
-    let side = |heading| name(conversation.side(heading)).filter(|side| Some(*side) != proto);
+    // What one end says is told only beside what the flow is.
+    let known = matches!(conversation.verdict(), Verdict::Found(_));
+    let side =
+        |heading| name(conversation.side(heading)).filter(|side| known && Some(*side) != proto);
     AppLayers {
         proto,
         to_server: side(Heading::ToServer),
@@ -128,7 +153,11 @@ pub(crate) fn layers(conversation: &Conversation) -> AppLayers {
     }
 }
 
-fn app_flow(flow: &FlowView<'_>, parent_id: Option<u64>, variables: FlowVariables) -> AppFlow {
+pub(crate) fn app_flow(
+    flow: &FlowView<'_>,
+    parent_id: Option<u64>,
+    variables: FlowVariables,
+) -> AppFlow {
     AppFlow {
         flow_id: flow.flow_id(),
         wire: flow.wire(),

@@ -345,7 +345,9 @@ fn sharded(frames: &[TestRecord], instances: usize) -> (Vec<FlowRecord>, Perform
             pipeline.process(batch.iter().copied(), LinkType::Ethernet, &mut events, &context());
         }
         let summary = pipeline.summary();
-        pipeline.finish(&mut events, &context());
+        // Records say when they were written: all instances end at the same time.
+        let end = frames.iter().map(|frame| frame.meta.timestamp_ns).max().unwrap_or(0);
+        pipeline.finish_at(Timestamp(end), &mut events, &context());
         records_of.extend(flows(&events));
         match &mut merged {
             Some(merged) => merged.merge(&summary),

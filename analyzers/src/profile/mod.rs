@@ -39,6 +39,16 @@ pub trait ProfileFactory: Send + Sync {
     /// All that is wrong with it, not only the first.
     fn validate(&self, config: &ProfileConfig) -> Result<Plan, Vec<ConfigError>>;
 
+    /// The same plan for an instance that sees all traffic itself, as replicas do: nothing of what it
+    /// remembers is shared with the instances of the other.
+    ///
+    /// # Panics
+    ///
+    /// If the plan was made by another kind's factory.
+    fn apart(&self, plan: &Plan) -> Plan {
+        plan.clone()
+    }
+
     /// A fresh profile for one instance.
     ///
     /// # Panics

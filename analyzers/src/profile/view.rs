@@ -7,9 +7,10 @@ use super::Packet;
 use crate::app::{Conversation, Heading};
 use crate::events::Timestamp;
 use crate::flow::{FlowId, FlowView};
-use crate::stream::{EventSet, RawWindow, Session};
+use crate::stream::{EventSet, RawWindow, Session, StreamEvent};
 
-/// So much of a stream that was inspected before is shown again in front of what is new, bytes.
+/// So much of a stream that was inspected before is shown again in front of what is new, bytes; but nothing of
+/// messages that are over.
 pub const STREAM_OVERLAP: usize = 2560;
 
 /// What is held of one flow for profiles that follow streams.
@@ -23,10 +24,18 @@ pub struct FlowContext {
     pub(crate) marks: VecDeque<TransactionMarks>,
     /// Number of the transaction of the first mark.
     pub(crate) first: u64,
+    /// Whose they are: [`Conversation::parser_number`].
+    pub(crate) parser: u32,
     /// The stream of this heading is to be inspected even if little is new.
     pub(crate) due: [bool; 2],
+    /// A message ended in this heading, which is why its stream is due.
+    pub(crate) ended: [bool; 2],
+    /// Where the message begins in this heading's stream that is not over: windows do not reach back further.
+    pub(crate) message: [u64; 2],
     /// The flow that announced it.
     pub(crate) parent: Option<u64>,
+    /// What was odd about the application layer as a whole when profiles looked last.
+    pub(crate) told: Vec<&'static str>,
     /// What is left is being looked at: everything that came is shown, acknowledged or not.
     pub(crate) at_end: bool,
     /// The application layer was told something since it was counted, and what it held then, bytes.
@@ -45,6 +54,8 @@ pub(crate) struct TransactionMarks {
     pub(crate) logged: bool,
     /// So many of its files were written.
     pub(crate) files: usize,
+    /// Its record and all its files were.
+    pub(crate) told: bool,
 }
 
 /// What the stream layer made of a segment.
@@ -60,6 +71,16 @@ pub struct StreamVerdict {
     pub due: bool,
     /// What was odd about it, under Suricata's names.
     pub events: EventSet,
+}
+
+impl StreamVerdict {
+    /// Whether a segment's payload is in no stream and yet may reach its receiver. What was acknowledged
+    /// before does not: it is thrown away there, and was looked at when it came first.
+    #[must_use]
+    pub const fn is_stray(&self) -> bool {
+        let repeated = self.events.contains(StreamEvent::PktSpuriousRetransmission);
+        !(self.added || self.established && repeated)
+    }
 }
 
 /// One packet with its flow, its stream and its transactions; or what is left of a flow at its end.
@@ -93,13 +114,23 @@ impl<'v> PacketView<'v> {
             return None;
         }
         let context = self.context?;
-        context.session.as_ref()?.half(self.heading).raw(context.at_end, STREAM_OVERLAP)
+        let half = context.session.as_ref()?.half(self.heading);
+        let window = half.raw(context.at_end, STREAM_OVERLAP)?;
+        Some(window.behind(context.message[self.heading.index()]))
     }
 
     /// The flow's application layer.
     #[must_use]
     pub fn conversation(&self) -> Option<&'v Conversation> {
         self.context?.conversation.as_ref()
+    }
+
+    /// What became odd about the application layer as a whole by this packet, under the names of
+    /// `app-layer-event`.
+    pub fn layer_events(&self) -> impl Iterator<Item = &'static str> + use<'v> {
+        let told = self.context.map_or(&[][..], |context| &context.told);
+        let all = self.conversation().into_iter().flat_map(Conversation::events);
+        all.filter(move |event| !told.contains(event))
     }
 
     /// Whether it is what is left of a flow.

@@ -61,11 +61,17 @@ pub(super) struct Buffer {
     /// By offset, without overlaps, all behind `open`.
     held: BTreeMap<u64, Run>,
     held_bytes: usize,
+    /// The most pieces that there were in `held` at some time.
+    most_held: u32,
     /// Bytes before this one are acknowledged, or count as such.
     settled: u64,
 }
 
 impl Buffer {
+    pub(super) fn most_pieces(&self) -> u32 {
+        self.most_held.saturating_add(1)
+    }
+
     /// Bytes before this one are acknowledged, or are a gap.
     #[inline]
     pub(super) fn settled(&self) -> u64 {
@@ -303,6 +309,7 @@ impl Buffer {
         let run = Run { bytes: bytes.to_vec(), segment };
         self.held_bytes += run.bytes.capacity() + RUN_OVERHEAD;
         self.held.insert(at, run);
+        self.most_held = self.most_held.max(u32::try_from(self.held.len()).unwrap_or(u32::MAX));
     }
 
     /// Moves what is no longer behind a hole.

@@ -75,11 +75,14 @@ impl Session {
         if !segment.has(flag::ACK) {
             return true;
         }
-        let state = self.state;
+        let unanswered = self.state == SessionState::SynSent;
         let one_sided = self.has(bit::ONE_SIDED);
         let (_, receiver) = self.pair(step.heading);
         let (ack, last) = (segment.ack, receiver.last_ack);
-        let valid = if le(ack, last) {
+        let valid = if unanswered && receiver.seen() {
+            // A RST that answers a SYN.
+            ack == last || ack == receiver.next_seq
+        } else if le(ack, last) {
             receiver.window == 0 || ge(ack, last.wrapping_sub(receiver.window))
         } else if one_sided || le(ack, receiver.next_win) {
             true
@@ -87,10 +90,7 @@ impl Session {
             // The FIN itself may lie behind a window that is full.
             true
         } else {
-            // A RST that answers a SYN.
-            state == SessionState::SynSent
-                && segment.has(flag::RST)
-                && ack == receiver.isn.wrapping_add(1)
+            false
         };
         if !valid {
             step.taken.events.insert(StreamEvent::PktInvalidAck);

@@ -168,7 +168,7 @@ impl Session {
         let in_order = le(segment.seq, sender.next_seq);
         let bogus = !from_client && sender.fin_seen();
         if segment.seq == sender.next_seq && !bogus {
-            sender.advance(segment.end());
+            sender.extend(segment, step.pool.config().urgent, step.taken);
         }
         if in_order {
             self.note_timestamp(step);

@@ -129,7 +129,7 @@ impl Session {
         self.state = if from_client { SessionState::CloseWait } else { SessionState::FinWait1 };
         self.exchange(step);
         let (sender, _) = self.pair(step.heading);
-        sender.end_at(segment.end().wrapping_add(u32::from(!from_client)));
+        sender.next_seq = segment.end().wrapping_add(u32::from(!from_client));
         Ok(())
     }
 }

@@ -4,7 +4,6 @@
 
 use super::half::bit as half_bit;
 use super::segment::flag;
-use super::seq::{gt, le};
 use super::session::{Opening, Outcome, Rejected, Session, Step, bit};
 use super::{SessionState, StreamEvent};
 use crate::app::Heading;
@@ -136,8 +135,13 @@ impl Session {
     pub(super) fn on_syn_sent(&mut self, step: &mut Step<'_>) -> Outcome {
         let segment = step.segment;
         let from_client = self.is_from_client(step.heading);
-        // The server cannot know yet whether the client has a clock.
-        if !from_client && !segment.has(flag::SYN) && segment.timestamp_option.is_some() {
+        // All that the server can echo is the SYN's timestamp.
+        let echo = segment.timestamp_option.map_or(0, |(_, echo)| echo);
+        if !from_client
+            && !segment.has(flag::SYN)
+            && echo != 0
+            && echo != self.half(step.heading.opposite()).last_ts
+        {
             return Err(StreamEvent::PktInvalidTimestamp.into());
         }
         if segment.has(flag::RST) {
@@ -241,7 +245,7 @@ impl Session {
     }
 
     /// This SYN/ACK is the one that counts.
-    fn adopt_syn_ack(&mut self, step: &mut Step<'_>, syn_ack: Opening, ack: u32) {
+    pub(super) fn adopt_syn_ack(&mut self, step: &mut Step<'_>, syn_ack: Opening, ack: u32) {
         self.state = SessionState::SynRecv;
         let scaled = self.has(bit::SYN_SCALE);
         let stamped = self.has(bit::SYN_TIMESTAMP) && syn_ack.timestamp.is_some();
@@ -302,122 +306,5 @@ impl Session {
         self.state = SessionState::Established;
         self.exchange(step);
         Ok(())
-    }
-
-    /// There was a SYN/ACK.
-    pub(super) fn on_syn_recv(&mut self, step: &mut Step<'_>) -> Outcome {
-        let segment = step.segment;
-        let from_client = self.is_from_client(step.heading);
-        if segment.has(flag::RST) {
-            if !self.rst_is_valid(step) {
-                return Err(Rejected(None));
-            }
-            self.reset(step);
-            return Ok(());
-        }
-        if segment.has(flag::FIN) {
-            return self.on_first_fin(step);
-        }
-        match (segment.has(flag::SYN), segment.has(flag::ACK)) {
-            (true, true) if from_client => Err(StreamEvent::HsSynackToserverOnSynRecv.into()),
-            (true, true) => self.on_another_syn_ack(step),
-            (true, false) if !from_client => Err(StreamEvent::HsSynToclientOnSynRecv.into()),
-            (true, false) if self.half(step.heading).isn != segment.seq => {
-                Err(StreamEvent::HsSynResendDiffSeqOnSynRecv.into())
-            }
-            (true, false) => Ok(()),
-            (false, true) => self.on_handshake_ack(step, from_client),
-            (false, false) => Err(Rejected(None)),
-        }
-    }
-
-    fn on_another_syn_ack(&mut self, step: &mut Step<'_>) -> Outcome {
-        let segment = step.segment;
-        let (server, client) = self.pair(step.heading);
-        if segment.ack != client.isn.wrapping_add(1) && segment.ack != client.next_seq {
-            return Err(StreamEvent::HsSynackResendWithDifferentAck.into());
-        }
-        if segment.seq == server.isn {
-            return Ok(());
-        }
-        // Which of them the client takes, its ACK will tell.
-        let syn_ack = Opening::of(segment);
-        if self.syn_acks.contains(&syn_ack) {
-            return Ok(());
-        }
-        if self.syn_acks.len() >= step.pool.config().max_syn_acks {
-            return Err(StreamEvent::HsSynackFlood.into());
-        }
-        self.syn_acks.push(syn_ack);
-        Ok(())
-    }
-
-    /// What should be the third step.
-    fn on_handshake_ack(&mut self, step: &mut Step<'_>, from_client: bool) -> Outcome {
-        let segment = step.segment;
-        if from_client && !self.syn_acks.is_empty() {
-            let mut seen = self.syn_acks.iter().copied();
-            let chosen = seen.find(|it| it.seq.wrapping_add(1) == segment.ack);
-            if let Some(syn_ack) = chosen {
-                let ack = self.half(step.heading).isn.wrapping_add(1);
-                self.adopt_syn_ack(step, syn_ack, ack);
-            }
-            self.syn_acks = Vec::new();
-        }
-        if !from_client && self.has(bit::FOUR_WAY) {
-            let (server, _) = self.pair(step.heading);
-            if segment.seq != server.next_seq {
-                return Err(StreamEvent::Hs4WrongSeq.into());
-            }
-            if !self.ack_is_valid(step) {
-                return Err(StreamEvent::Hs4InvalidAck.into());
-            }
-            self.establish(step);
-            return Ok(());
-        }
-        if !self.timestamp_is_valid(step) {
-            return Err(Rejected(None));
-        }
-        let one_sided = step.pool.config().async_oneside;
-        let (sender, receiver) = self.pair(step.heading);
-        let (seq, ack) = (segment.seq, segment.ack);
-        let in_turn = seq == sender.next_seq;
-        let acks_all = ack == receiver.next_seq;
-        let lost_some = gt(seq, sender.next_seq);
-        if from_client {
-            if in_turn && acks_all || lost_some && le(seq, sender.next_win) && acks_all {
-                self.establish(step);
-                return Ok(());
-            }
-            if in_turn {
-                self.bits |= bit::EVASION;
-                return Err(StreamEvent::HsRightSeqWrongAckEvasion.into());
-            }
-        } else {
-            // The third step was not seen, or the server need not wait for it.
-            if in_turn && ack == receiver.last_ack
-                || lost_some && gt(ack, receiver.last_ack)
-                || in_turn && gt(ack, receiver.last_ack) && le(ack, receiver.next_win)
-            {
-                self.establish(step);
-                return Ok(());
-            }
-            if one_sided && in_turn {
-                self.bits |= bit::ONE_SIDED;
-                self.establish(step);
-                return Ok(());
-            }
-        }
-        Err(StreamEvent::HsWrongSeqWrongAck.into())
-    }
-
-    fn establish(&mut self, step: &mut Step<'_>) {
-        self.state = SessionState::Established;
-        self.syns = Vec::new();
-        self.syn_acks = Vec::new();
-        self.exchange(step);
-        // What counts is the window that the third step states, also where it is smaller.
-        let (_, receiver) = self.pair(step.heading);
-        receiver.next_win = receiver.last_ack.wrapping_add(receiver.window);
     }
 }

@@ -1,7 +1,7 @@
 //! What goes into a session, and what it answers.
 
 use super::EventSet;
-use crate::decode::Transport;
+use crate::decode::{Decoded, Transport};
 use crate::events::Timestamp;
 use crate::profile::Packet;
 
@@ -32,6 +32,8 @@ pub struct Segment<'a> {
     pub timestamp_option: Option<(u32, u32)>,
     /// The urgent pointer.
     pub urgent: u16,
+    /// Bytes of the payload that the capture does not hold: behind those of `payload`.
+    pub missing: u32,
     /// There is a cookie of TCP Fast Open, or one is asked for.
     pub fast_open: bool,
     /// It is signed (RFC 2385, RFC 5925), so that its receiver may not believe it.
@@ -48,6 +50,7 @@ impl<'a> Segment<'a> {
         if decoded.is_invalid() || decoded.checksums.any_bad() {
             return None;
         }
+        let options = Signs::of(tcp.options);
         Some(Segment {
             seq: tcp.seq,
             ack: tcp.ack,
@@ -59,8 +62,9 @@ impl<'a> Segment<'a> {
             sack_permitted: tcp.sack_permitted,
             timestamp_option: tcp.timestamps,
             urgent: tcp.urgent,
-            fast_open: tcp.fast_open.is_some(),
-            signed: is_signed(tcp.options),
+            missing: missing(decoded, tcp.header_len),
+            fast_open: tcp.fast_open.is_some() || options.fast_open,
+            signed: options.signed,
             now: packet.timestamp(),
         })
     }
@@ -80,7 +84,7 @@ impl<'a> Segment<'a> {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "of a datagram: below 2^16")]
     pub(super) const fn len(&self) -> u32 {
-        self.payload.len() as u32
+        (self.payload.len() as u32).saturating_add(self.missing)
     }
 
     /// Number behind the payload; a SYN counts, a FIN does not.
@@ -96,20 +100,42 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// Whether there is a signature among the options.
-fn is_signed(mut options: &[u8]) -> bool {
-    while let [kind, rest @ ..] = options {
-        match kind {
-            0 => return false,
-            1 => options = rest,
-            19 | 29 => return true,
-            _ => {
-                let len = usize::from(rest.first().copied().unwrap_or(0)).max(2);
-                options = options.get(len..).unwrap_or(&[]);
+/// How much shorter the payload is than the IP header says.
+fn missing(decoded: &Decoded<'_>, header_len: u8) -> u32 {
+    let Some(ip) = decoded.ip else { return 0 };
+    let headers = u32::from(ip.header_len) + u32::from(header_len);
+    let captured = u32::try_from(decoded.payload.len()).unwrap_or(u32::MAX);
+    ip.total_len.saturating_sub(headers).saturating_sub(captured)
+}
+
+/// What options say beside those that decoding reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Signs {
+    /// RFC 2385 or RFC 5925.
+    signed: bool,
+    /// Fast Open as it was before it had a number of its own (RFC 7413 section 4.1.1).
+    fast_open: bool,
+}
+
+impl Signs {
+    fn of(mut options: &[u8]) -> Self {
+        let mut signs = Self::default();
+        while let [kind, rest @ ..] = options {
+            match (kind, rest) {
+                (0, _) => break,
+                (1, _) => {
+                    options = rest;
+                    continue;
+                }
+                (19 | 29, _) => signs.signed = true,
+                (253 | 254, [_, 0xf9, 0x89, ..]) => signs.fast_open = true,
+                _ => {}
             }
+            let len = usize::from(rest.first().copied().unwrap_or(0)).max(2);
+            options = options.get(len..).unwrap_or(&[]);
         }
+        signs
     }
-    false
 }
 
 /// What became of a segment.

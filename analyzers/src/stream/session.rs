@@ -2,7 +2,7 @@
 
 use super::half::bit as half_bit;
 use super::segment::flag;
-use super::{Half, Segment, SessionState, StreamEvent, StreamPool, Taken, UrgentPolicy, seq};
+use super::{Half, Segment, SessionState, StreamEvent, StreamPool, Taken, seq};
 use crate::app::Heading;
 
 pub(super) mod bit {
@@ -248,14 +248,7 @@ impl Session {
         let (sender, receiver) = self.pair(step.heading);
         receiver.answer(segment);
         let in_order = seq::le(segment.seq, sender.next_seq);
-        let grew = sender.advance(segment.end());
-        if segment.has(flag::URG)
-            && grew
-            && (1..=segment.len()).contains(&segment.urgent.into())
-            && step.pool.config().urgent == UrgentPolicy::OutOfBand
-        {
-            sender.note_urgent(segment.end().wrapping_sub(1), step.taken);
-        }
+        sender.extend(segment, step.pool.config().urgent, step.taken);
         if in_order {
             self.note_timestamp(step);
         }
@@ -288,10 +281,10 @@ impl Session {
     fn repeats_what_is_gone(&mut self, step: &mut Step<'_>) -> bool {
         let segment = step.segment;
         let sender = self.half(step.heading);
-        if segment.payload.is_empty()
-            || self.state == SessionState::SynSent
-            || seq::gt(segment.end(), sender.last_ack)
-        {
+        // While nothing is acknowledged number 0 stands for it, as in Suricata.
+        let unanswered = self.state == SessionState::SynSent;
+        let last_ack = if unanswered { 0 } else { sender.last_ack };
+        if segment.payload.is_empty() || seq::gt(segment.end(), last_ack) {
             return false;
         }
         step.taken.events.insert(StreamEvent::PktSpuriousRetransmission);

@@ -1,11 +1,11 @@
 //! The peers of P4 and P5, each on a rig of its own: they can be tried alone with `umbra-bench peer`.
 
-mod capture;
+pub(crate) mod capture;
 pub(crate) mod dumpcap;
 pub(crate) mod io_forward;
 pub(crate) mod ovs;
 mod ovs_counts;
-mod process;
+pub(crate) mod process;
 #[cfg(test)]
 mod tests;
 

@@ -2,13 +2,14 @@
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 use umbra_analyzers::events::{
     AlertFlow, AlertPacket, AlertPayload, AlertTunnel, AppLayers, Endpoint, EventContext, FlowEnds,
     MetadataEntry, SignatureAlert, TaggedPacket,
 };
 
 use super::address::Address;
-use super::app::{FileObject, write_objects};
+use super::app::FileObject;
 use super::bytes::{base64, printable};
 use super::format::{EveFormat, line};
 use super::head::{Head, some, write_addresses};
@@ -96,7 +97,14 @@ impl Serialize for AlertLine<'_> {
         if let Some(transaction) = &alert.transaction {
             some(&mut map, "ts_progress", transaction.progress_to_server)?;
             some(&mut map, "tc_progress", transaction.progress_to_client)?;
-            write_objects(&transaction.objects, &mut map)?;
+            for (key, object) in &transaction.objects {
+                match object {
+                    Value::Object(fields) if key == "dns" => {
+                        map.serialize_entry(key, &Without { fields, key: "grouped" })?;
+                    }
+                    object => map.serialize_entry(key, object)?,
+                }
+            }
         }
         write_app_layers(&alert.app, &mut map)?;
         if let Some(files) = alert.transaction.as_ref().map(|transaction| &transaction.files)
@@ -150,6 +158,18 @@ fn write_app_layers<M: SerializeMap>(app: &AppLayers, map: &mut M) -> Result<(),
     some(map, "app_proto_expected", app.expected.map(|proto| proto.as_str()))?;
     some(map, "app_proto_ts", app.to_server.map(|proto| proto.as_str()))?;
     some(map, "app_proto_tc", app.to_client.map(|proto| proto.as_str()))
+}
+
+/// An object without one of its keys: answers grouped by type are in DNS records only.
+struct Without<'a> {
+    fields: &'a Map<String, Value>,
+    key: &'static str,
+}
+
+impl Serialize for Without<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.fields.iter().filter(|(key, _)| *key != self.key))
+    }
 }
 
 /// The `alert` object.

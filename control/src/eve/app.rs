@@ -71,11 +71,16 @@ impl Serialize for AppLine<'_> {
         let mut map = serializer.serialize_map(None)?;
         self.head.write(&mut map)?;
         write_variables(&self.flow.variables, &mut map)?;
-        some(&mut map, "tx_id", self.tx_id)?;
+        some(&mut map, "tx_id", self.tx_id.filter(|_| shows_transaction(self.head.event_type)))?;
         write_objects(self.objects, &mut map)?;
         map.serialize_entry("shadow", &self.shadow)?;
         map.end()
     }
+}
+
+/// Whether Suricata has `tx_id` at the top of these records. In some it is in their object, in others nowhere.
+fn shows_transaction(event_type: &str) -> bool {
+    matches!(event_type, "http" | "smb" | "smtp")
 }
 
 struct FileLine<'a> {
@@ -98,10 +103,7 @@ impl Serialize for FileLine<'_> {
 }
 
 /// Each object under its own name.
-pub(super) fn write_objects<M: SerializeMap>(
-    objects: &AppObjects,
-    map: &mut M,
-) -> Result<(), M::Error> {
+fn write_objects<M: SerializeMap>(objects: &AppObjects, map: &mut M) -> Result<(), M::Error> {
     objects.iter().try_for_each(|(key, object)| map.serialize_entry(key, object))
 }
 
@@ -112,7 +114,7 @@ impl Serialize for FileObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let file = self.0;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("filename", &text(&file.name))?;
+        some(&mut map, "filename", (!file.name.is_empty()).then(|| text(&file.name)))?;
         if !file.sids.is_empty() {
             map.serialize_entry("sid", &file.sids)?;
         }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use umbra_analyzers::events::{
-    DecodeAnomaly, Event, EventContext, Finding, FlowEnds, FlowRecord, PerformanceSummary, Severity,
+    DecodeAnomaly, Event, EventContext, Finding, FlowApplication, FlowEnds, FlowRecord,
+    PerformanceSummary, Severity,
 };
 
 use crate::manifest::EveType;
@@ -72,7 +73,7 @@ impl EveFormat {
 
     fn flow(&self, flow: &FlowRecord, context: &EventContext, out: &mut Vec<u8>) {
         let mut record =
-            Record::new(Stamp(flow.end.as_nanos()), "flow", Shadow::of_flow(flow, context));
+            Record::new(Stamp(flow.logged.as_nanos()), "flow", Shadow::of_flow(flow, context));
         record.flow_id = Some(flow.flow_id);
         record.in_iface = self.wire(flow.wire);
         record.vlan = flow.vlans.ids();
@@ -86,17 +87,16 @@ impl EveFormat {
         }
         record.community_id = self.options.community_id.then(|| community_id(&ends_of(flow)));
         record.app_proto = flow.app_proto;
-        let application = flow.application.as_deref();
-        if let Some(application) = application {
-            record.parent_id = application.parent_id;
-            let layers = &application.layers;
-            record.app_proto_orig = layers.original.map(|proto| proto.as_str());
-            record.app_proto_expected = layers.expected.map(|proto| proto.as_str());
-            record.app_proto_ts = layers.to_server.map(|proto| proto.as_str());
-            record.app_proto_tc = layers.to_client.map(|proto| proto.as_str());
-            record.traffic = Traffic::of(&application.variables);
-            record.metadata = Metadata::of(&application.variables);
-        }
+        let nothing = FlowApplication::default();
+        let application = flow.application.as_deref().unwrap_or(&nothing);
+        record.parent_id = application.parent_id;
+        let layers = &application.layers;
+        record.app_proto_orig = layers.original.map(|proto| proto.as_str());
+        record.app_proto_expected = layers.expected.map(|proto| proto.as_str());
+        record.app_proto_ts = layers.to_server.map(|proto| proto.as_str());
+        record.app_proto_tc = layers.to_client.map(|proto| proto.as_str());
+        record.traffic = Traffic::of(&application.variables);
+        record.metadata = Metadata::of(&application.variables);
         record.flow = Some(Flow {
             pkts_toserver: flow.to_server.packets,
             pkts_toclient: flow.to_client.packets,
@@ -108,11 +108,10 @@ impl EveFormat {
             state: flow.state.as_str(),
             reason: flow.reason.as_str(),
             alerted: flow.alerted,
-            exception_policy: application.map_or(&[], |application| &application.exceptions),
-            tx_cnt: application.and_then(|application| application.transactions),
+            exception_policy: &application.exceptions,
+            tx_cnt: application.transactions,
         });
-        let regions = application.and_then(|application| application.max_regions);
-        record.tcp = flow.tcp.as_ref().map(|tcp| Tcp::new(tcp, regions));
+        record.tcp = flow.tcp.as_ref().map(|tcp| Tcp::new(tcp, application));
         line(&record, out);
     }
 

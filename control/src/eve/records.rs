@@ -1,7 +1,7 @@
 //! The shape of a record: every top-level key that umbra writes, in the order in which it writes them.
 
 use serde::{Serialize, Serializer};
-use umbra_analyzers::events::{FlowException, PerDirection, TcpRecord, TcpState};
+use umbra_analyzers::events::{FlowApplication, FlowException, TcpRecord, TcpState};
 
 use super::address::Address;
 use super::shadow::Shadow;
@@ -174,12 +174,20 @@ pub(super) struct Tcp {
     ts_max_regions: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tc_max_regions: Option<u32>,
+    #[serde(skip_serializing_if = "is_false")]
+    ts_gap: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    tc_gap: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts_urgent_oob_data: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tc_urgent_oob_data: Option<u32>,
 }
 
 impl Tcp {
     /// Flag bits in the header's order: FIN is bit 0, CWR bit 7. No state is written where nothing is known
     /// of one.
-    pub(super) fn new(tcp: &TcpRecord, regions: Option<PerDirection<u32>>) -> Self {
+    pub(super) fn new(tcp: &TcpRecord, streams: &FlowApplication) -> Self {
         let (to_server, to_client) = (tcp.flags_to_server, tcp.flags_to_client);
         let all = to_server | to_client;
         let set = |bit: u32| all & (1 << bit) != 0;
@@ -196,10 +204,18 @@ impl Tcp {
             ecn: set(6),
             cwr: set(7),
             state: (tcp.state != TcpState::None).then(|| tcp.state.as_str()),
-            ts_max_regions: regions.map(|regions| regions.to_server),
-            tc_max_regions: regions.map(|regions| regions.to_client),
+            ts_max_regions: streams.max_regions.map(|regions| regions.to_server),
+            tc_max_regions: streams.max_regions.map(|regions| regions.to_client),
+            ts_gap: streams.gaps.to_server,
+            tc_gap: streams.gaps.to_client,
+            ts_urgent_oob_data: some_bytes(streams.urgent_bytes.to_server),
+            tc_urgent_oob_data: some_bytes(streams.urgent_bytes.to_client),
         }
     }
+}
+
+fn some_bytes(count: u32) -> Option<u32> {
+    (count > 0).then_some(count)
 }
 
 /// The `alert` object.

@@ -1,5 +1,7 @@
 //! Frames kept until there are enough of them for a batch.
 
+use std::ops::Range;
+
 use umbra_tap::{Checksum, Direction, Record, RecordMeta, Verdict};
 
 use crate::pcap::{CapturedFrame, DataLink};
@@ -78,9 +80,9 @@ impl FrameBatch {
         self.frames.get(index).map(|kept| kept.number)
     }
 
-    /// The frames as the tap's records.
-    pub(super) fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        self.frames.iter().map(|kept| Record {
+    /// Some of the frames as the tap's records.
+    pub(super) fn records(&self, frames: Range<usize>) -> impl Iterator<Item = Record<'_>> {
+        self.frames.get(frames).unwrap_or_default().iter().map(|kept| Record {
             meta: kept.meta,
             verdict: Verdict::Forwarded,
             data: self.bytes.get(kept.start..kept.start + kept.len).unwrap_or_default(),

@@ -1,13 +1,15 @@
 //! The replay itself: reads, samples, shards, and keeps all instances on the capture's clock.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Instant;
 
 use umbra_analyzers::decode::{ChecksumPolicy, LinkType};
 use umbra_analyzers::events::{EventContext, EventSink, Timestamp};
 use umbra_analyzers::ids::IdsPlan;
-use umbra_analyzers::pipeline::{Pipeline, PipelineConfig, PipelineSummary};
+use umbra_analyzers::pipeline::{Announcements, Ending, Pipeline, PipelineConfig, PipelineSummary};
 use umbra_analyzers::profile::{Plan, ProfileConfig, factory};
 use umbra_tap::Distribute;
 
@@ -138,7 +140,13 @@ impl Counts {
 struct Instance {
     pipeline: Pipeline,
     context: EventContext,
-    batch: FrameBatch,
+}
+
+/// Consecutive frames of the batch that one instance gets.
+#[derive(Debug)]
+struct Share {
+    instance: usize,
+    frames: Range<usize>,
 }
 
 /// A replay under way.
@@ -150,9 +158,10 @@ struct Replay<'s> {
     snaplen: usize,
     instances: Vec<Instance>,
     counts: Counts,
-    /// Frames in the instances' batches.
-    waiting: usize,
-    waiting_bytes: usize,
+    /// Frames that wait, and who gets them, in the capture's order: what rules remember of hosts is
+    /// shared by all instances, so that who comes first makes a difference.
+    batch: FrameBatch,
+    shares: Vec<Share>,
     link: Option<DataLink>,
     /// Latest stamp so far, and that of the latest tick.
     clock_ns: u64,
@@ -171,10 +180,19 @@ impl<'s> Replay<'s> {
         config.decode.checksums = if verified { ChecksumPolicy::All } else { ChecksumPolicy::None };
         config.decode_anomalies = options.anomalies;
         let fraction_ppb = options.sampling.percentage.fraction_ppb();
+        let announcements = Arc::<Announcements>::default();
+        let pipeline = || -> Result<_, ReplayError> {
+            if options.sampling.distribute == Distribute::Shard {
+                return Ok(Pipeline::new(config, plans)?.sharing(&announcements));
+            }
+            // A replica sees everything itself.
+            let apart = plans.iter().map(|plan| Ok(factory(plan.kind())?.apart(plan)));
+            Ok(Pipeline::new(config, &apart.collect::<Result<Vec<_>, ReplayError>>()?)?)
+        };
         let instances = (0..count)
             .map(|number| {
                 Ok(Instance {
-                    pipeline: Pipeline::new(config, plans)?,
+                    pipeline: pipeline()?,
                     context: EventContext {
                         appliance: options.appliance.as_str().into(),
                         instance: u32::try_from(number).ok(),
@@ -182,7 +200,6 @@ impl<'s> Replay<'s> {
                         select: options.sampling.select,
                         epoch: 0,
                     },
-                    batch: FrameBatch::default(),
                 })
             })
             .collect::<Result<Vec<_>, ReplayError>>()?;
@@ -194,8 +211,8 @@ impl<'s> Replay<'s> {
             snaplen: options.snaplen_bytes.map_or(usize::MAX, |bytes| bytes as usize),
             instances,
             counts: Counts::default(),
-            waiting: 0,
-            waiting_bytes: 0,
+            batch: FrameBatch::default(),
+            shares: Vec::new(),
             link: None,
             clock_ns: 0,
             ticked_ns: 0,
@@ -213,18 +230,23 @@ impl<'s> Replay<'s> {
             }
             self.link = Some(frame.link_type);
             let tapped = Tapped { flow_hash: choice.flow_hash, fraction_ppb: self.fraction_ppb };
-            let targets = match self.distribute {
-                Distribute::Shard => choice.instance..choice.instance + 1,
-                Distribute::Replicate => 0..self.instances.len(),
-            };
-            for instance in &mut self.instances[targets] {
-                instance.batch.push(frame, tapped, self.snaplen);
-                self.waiting += 1;
-                self.waiting_bytes += frame.data.len();
+            let at = self.batch.len();
+            self.batch.push(frame, tapped, self.snaplen);
+            match (self.distribute, self.shares.last_mut()) {
+                (Distribute::Shard, Some(share)) if share.instance == choice.instance => {
+                    share.frames.end = at + 1;
+                }
+                (Distribute::Shard, _) => {
+                    self.shares.push(Share { instance: choice.instance, frames: at..at + 1 });
+                }
+                (Distribute::Replicate, _) => {}
             }
         }
-        let full = BATCH_FRAMES * self.instances.len();
-        if self.waiting >= full || self.waiting_bytes >= BATCH_BYTES {
+        let full = match self.distribute {
+            Distribute::Shard => BATCH_FRAMES * self.instances.len(),
+            Distribute::Replicate => BATCH_FRAMES,
+        };
+        if self.batch.len() >= full || self.batch.bytes() >= BATCH_BYTES {
             self.flush()?;
         }
         // Instances that get few frames, or none for lack of selection, live on the same clock.
@@ -235,31 +257,43 @@ impl<'s> Replay<'s> {
         Ok(())
     }
 
-    /// Every instance analyses what it has.
+    /// What waits is analysed.
     fn flush(&mut self) -> Result<(), ReplayError> {
         let link = LinkType::from_dlt(self.link.map_or(DataLink::ETHERNET.0, |link| link.0));
-        for instance in &mut self.instances {
-            if instance.batch.is_empty() {
-                continue;
-            }
-            debug_assert_eq!(instance.batch.link(), self.link);
-            self.counts.analysed += instance.batch.len() as u64;
-            contain(instance, |Instance { pipeline, context, batch }| {
-                pipeline.process(batch.records(), link, self.sink, context);
-            })?;
-            instance.batch.clear();
+        if self.distribute == Distribute::Replicate {
+            let all = 0..self.batch.len();
+            let everybody = 0..self.instances.len();
+            self.shares =
+                everybody.map(|instance| Share { instance, frames: all.clone() }).collect();
         }
-        self.waiting = 0;
-        self.waiting_bytes = 0;
+        debug_assert!(self.batch.is_empty() || self.batch.link() == self.link);
+        for Share { instance, frames } in self.shares.drain(..).filter(|s| !s.frames.is_empty()) {
+            let Some(instance) = self.instances.get_mut(instance) else { continue };
+            self.counts.analysed += frames.len() as u64;
+            let (batch, sink) = (&self.batch, &mut *self.sink);
+            contain(
+                instance,
+                |at| batch.number(at.map_or(frames.end - 1, |at| frames.start + at)),
+                |instance| {
+                    let Instance { pipeline, context } = instance;
+                    pipeline.process(batch.records(frames.clone()), link, sink, context);
+                },
+            )?;
+        }
+        self.batch.clear();
         Ok(())
     }
 
     fn tick(&mut self) -> Result<(), ReplayError> {
         self.ticked_ns = self.clock_ns;
         for instance in &mut self.instances {
-            contain(instance, |Instance { pipeline, context, .. }| {
-                pipeline.tick(Timestamp(self.clock_ns), self.sink, context);
-            })?;
+            contain(
+                instance,
+                |_| None,
+                |Instance { pipeline, context }| {
+                    pipeline.tick(Timestamp(self.clock_ns), self.sink, context);
+                },
+            )?;
         }
         Ok(())
     }
@@ -269,20 +303,50 @@ impl<'s> Replay<'s> {
         self.flush()?;
         self.tick()?;
         let end = Timestamp(self.clock_ns);
+        self.instances.iter_mut().for_each(|instance| instance.pipeline.list_leftover());
+        while let Some((first, turn)) = self.whose_turn() {
+            let Some(instance) = self.instances.get_mut(first) else { break };
+            contain(
+                instance,
+                |_| None,
+                |Instance { pipeline, context }| {
+                    pipeline.finish_up_to(turn, end, self.sink, context);
+                },
+            )?;
+        }
         let mut all = PipelineSummary::default();
         for instance in &mut self.instances {
-            contain(instance, |Instance { pipeline, context, .. }| {
-                pipeline.finish_at(end, self.sink, context);
-            })?;
+            contain(
+                instance,
+                |_| None,
+                |Instance { pipeline, context }| {
+                    pipeline.finish_at(end, self.sink, context);
+                },
+            )?;
             all.merge(&instance.pipeline.summary());
         }
         Ok(all)
     }
+
+    /// The instance whose flow is the next to end because the capture does, and when it is another's turn.
+    fn whose_turn(&self) -> Option<(usize, Option<Ending>)> {
+        let mut turns: Vec<_> = (0..)
+            .zip(&self.instances)
+            .filter_map(|(at, instance)| Some((instance.pipeline.next_ending()?, at)))
+            .collect();
+        turns.sort_unstable();
+        let (_, first) = turns.first()?;
+        Some((*first, turns.get(1).map(|(turn, _)| *turn)))
+    }
 }
 
 /// Runs a call into a pipeline; a panic becomes an error that names frame and profile. The pipeline is
-/// not used after that.
-fn contain(instance: &mut Instance, call: impl FnOnce(&mut Instance)) -> Result<(), ReplayError> {
+/// not used after that. `number` gives the number in the capture of a record that was worked on.
+fn contain(
+    instance: &mut Instance,
+    number: impl Fn(Option<usize>) -> Option<u64>,
+    call: impl FnOnce(&mut Instance),
+) -> Result<(), ReplayError> {
     catch_unwind(AssertUnwindSafe(|| call(instance))).map_err(|panic| {
         let blame = instance.pipeline.blame();
         let message = panic
@@ -290,8 +354,7 @@ fn contain(instance: &mut Instance, call: impl FnOnce(&mut Instance)) -> Result<
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a panic without a message".to_owned());
-        let at = blame.record.or_else(|| instance.batch.len().checked_sub(1));
-        let frame = at.and_then(|at| instance.batch.number(at)).unwrap_or(0);
+        let frame = number(blame.record).unwrap_or(0);
         ReplayError::Panicked { frame, profile: blame.profile, message }
     })
 }

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use umbra_analyzers::events::{EventContext, EventSink, NullSink};
-use umbra_analyzers::pipeline::{LiveAnalyzer, PipelineConfig, PipelineSummary};
+use umbra_analyzers::ids::IdsPlan;
+use umbra_analyzers::pipeline::{
+    Announcements, LiveAnalyzer, Pipeline, PipelineConfig, PipelineSummary,
+};
 use umbra_analyzers::profile::{Plan, factory};
 use umbra_analyzers::runner::{Analyzer, CrashReport};
 use umbra_forward::clock::wall_ns;
@@ -20,7 +23,7 @@ use crate::eve::{
     CaptureStats, EveFormat, EveOptions, EveOutput, EveSink, LineSender, Stamp, Stats,
 };
 use crate::manager::BuildAnalyzer;
-use crate::manifest::{EveType, Manifest};
+use crate::manifest::{Distribute, EveType, Manifest};
 use crate::pcap::{DataLink, PcapWriter};
 use crate::replay;
 
@@ -71,28 +74,32 @@ impl Shadow {
             .iter()
             .filter_map(|spec| {
                 let plan = factory(spec.config.kind).ok()?.validate(&spec.config).ok();
-                if plan.is_none() {
-                    log::error!("profile {} cannot be planned: left out", spec.id);
+                match &plan {
+                    None => log::error!("profile {} cannot be planned: left out", spec.id),
+                    Some(plan) => tell_of_rules(&spec.id, plan),
                 }
                 plan
             })
             .collect();
         let (format, sender) = (Arc::clone(&self.format), self.sender.clone());
-        Box::new(move |_, context: Arc<EventContext>, quarantined: &HashSet<Arc<str>>| {
-            let plans: Vec<Plan> =
-                plans.iter().filter(|plan| !quarantined.contains(plan.id())).cloned().collect();
+        let memories = Memories::of(manifest, plans);
+        Box::new(move |number, context: Arc<EventContext>, quarantined: &HashSet<Arc<str>>| {
+            let (mut plans, announcements) = memories.instance(number);
+            plans.retain(|plan| !quarantined.contains(plan.id()));
             let sink: Box<dyn EventSink> = match &sender {
                 Some(sender) => Box::new(EveSink::new(Arc::clone(&format), sender.clone())),
                 None => Box::new(NullSink),
             };
             Box::new(move || -> Box<dyn Analyzer<Summary = Summary>> {
-                match LiveAnalyzer::new(config, &plans, sink, Arc::clone(&context)) {
-                    Ok(analyzer) => Box::new(analyzer),
+                match Pipeline::new(config, &plans) {
+                    Ok(pipeline) => {
+                        let pipeline = pipeline.sharing(&announcements);
+                        Box::new(LiveAnalyzer::over(pipeline, sink, context))
+                    }
                     // Validation has refused kinds that are not built; decode and flows go on.
                     Err(e) => {
                         log::error!("{e}");
-                        let pipeline =
-                            umbra_analyzers::pipeline::Pipeline::with_profiles(config, []);
+                        let pipeline = Pipeline::with_profiles(config, []);
                         Box::new(LiveAnalyzer::over(pipeline, Box::new(NullSink), context))
                     }
                 }
@@ -134,6 +141,33 @@ impl Shadow {
     }
 }
 
+/// What instances remember longer than they live. Those that get each a share of the traffic have it in
+/// common; a replica sees everything itself and has its own.
+struct Memories {
+    each: Vec<(Vec<Plan>, Arc<Announcements>)>,
+}
+
+impl Memories {
+    fn of(manifest: &Manifest, plans: Vec<Plan>) -> Self {
+        let shadowing = &manifest.shadowing;
+        let apart = |plan: &Plan| Some(factory(plan.kind()).ok()?.apart(plan));
+        let replicas = match shadowing.distribute {
+            Distribute::Shard => 1,
+            Distribute::Replicate => usize::from(shadowing.shadow_instance_count).max(1),
+        };
+        let mut each: Vec<_> = (1..replicas)
+            .map(|_| (plans.iter().filter_map(apart).collect(), Arc::default()))
+            .collect();
+        each.push((plans, Arc::default()));
+        Self { each }
+    }
+
+    fn instance(&self, number: u32) -> (Vec<Plan>, Arc<Announcements>) {
+        let (plans, announcements) = &self.each[number as usize % self.each.len()];
+        (plans.clone(), Arc::clone(announcements))
+    }
+}
+
 /// Saves the packets that an instance had in hand when it panicked, for a look at leisure.
 pub(super) fn crash_saver(directory: Option<PathBuf>) -> Box<dyn FnMut(&CrashReport) + Send> {
     Box::new(move |report| {
@@ -156,6 +190,20 @@ pub(super) fn crash_saver(directory: Option<PathBuf>) -> Box<dyn FnMut(&CrashRep
             Err(e) => log::error!("packets in hand cannot be saved to {}: {e}", path.display()),
         }
     })
+}
+
+/// Says how many rules are at work, and names those that are not.
+fn tell_of_rules(id: &crate::manifest::ProfileId, plan: &Plan) {
+    let Some(report) = IdsPlan::of(plan).map(IdsPlan::report) else { return };
+    report.lines.iter().for_each(|line| log::warn!("{id}: {line}"));
+    report.errors.iter().for_each(|error| log::warn!("{id}: not loaded: {error}"));
+    if report.loaded == 0 {
+        log::warn!(
+            "{id} has no rules and will find nothing: give it some, as in configs/signatures.toml"
+        );
+    } else {
+        log::info!("{id}: {} rules, {} not loaded", report.loaded, report.errors.len());
+    }
 }
 
 fn save(path: &std::path::Path, report: &CrashReport) -> std::io::Result<()> {

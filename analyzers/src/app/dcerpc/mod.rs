@@ -9,7 +9,7 @@ mod datagram;
 mod pdu;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use datagram::DcerpcUdp;
 pub use pdu::Interface;

@@ -39,7 +39,8 @@ pub(super) fn pasv(reply: &[u8]) -> Option<Place> {
 
 /// `Entering Extended Passive Mode (|||1290|)` of a reply to EPSV.
 pub(super) fn epsv(reply: &[u8]) -> Option<Place> {
-    eprt(within_brackets(reply)?)
+    // The host is the same.
+    eprt(within_brackets(reply).filter(|place| place.starts_with(b"|||"))?)
 }
 
 fn within_brackets(reply: &[u8]) -> Option<&[u8]> {
@@ -80,5 +81,6 @@ mod tests {
         assert_eq!(pasv(b"227 Entering (10,0,0,1,5,1)."), Some((Some(v4), 1281)));
         assert_eq!(pasv(b"227 10,0,0,1,5,1"), None);
         assert_eq!(epsv(b"229 ok (|||1290|)"), Some((None, 1290)));
+        assert_eq!(epsv(b"229 ok (||10.0.0.1|1290|)"), None);
     }
 }

@@ -13,7 +13,7 @@ const NAMES: &[&str] = &[
 pub(super) struct Command<'a> {
     /// Upper case.
     pub(super) name: Option<&'static str>,
-    /// What stands behind it and one that separates; none if that is empty.
+    /// What stands behind it and one that separates.
     pub(super) data: Option<&'a [u8]>,
     pub(super) is_auth: bool,
 }
@@ -38,7 +38,7 @@ impl<'a> Command<'a> {
                 let kind = kind.get(..3).unwrap_or_default();
                 kind.eq_ignore_ascii_case(b"TLS") || kind.eq_ignore_ascii_case(b"SSL")
             });
-        Self { name, data: data.filter(|data| !data.is_empty()), is_auth }
+        Self { name, data, is_auth }
     }
 }
 
@@ -82,6 +82,7 @@ mod tests {
             ("XMKD x", Some("MKD"), Some(" x")),
             ("  PWD", Some("PWD"), Some("D")),
             ("SITE PWD x", Some("SITE"), Some("PWD x")),
+            ("XPWD", Some("PWD"), Some("")),
             ("FEAT", None, None),
             ("PW", None, None),
             ("", None, None),

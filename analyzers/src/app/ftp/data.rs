@@ -154,3 +154,73 @@ impl Transaction for FtpDataTransaction {
         if self.found { &self.files } else { &[] }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use Heading::{ToClient, ToServer};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(0);
+
+    fn retr(file_name: Option<&[u8]>) -> FtpData {
+        FtpData::new(Expected {
+            address: None,
+            port: 20,
+            opens: ToServer,
+            heading: ToClient,
+            protocol: AppProto::FtpData,
+            command: if file_name.is_some() { "RETR" } else { "LIST" },
+            file_name: file_name.map(<[u8]>::to_vec),
+        })
+    }
+
+    #[test]
+    fn a_data_connection_is_a_file() {
+        let mut data = retr(Some(b"a.txt"));
+        assert_eq!(data.next(), 0);
+        data.data(ToClient, b"one", NOW).unwrap();
+        data.data(ToClient, b"two", NOW).unwrap();
+        let transaction = data.transaction(0).unwrap();
+        assert_eq!(transaction.files()[0].state, FileState::Open);
+        let view =
+            |heading| transaction.buffer(Buffer::FileData, heading, 0).map(|view| view.bytes);
+        assert_eq!((view(ToClient), view(ToServer)), (Some(&b"onetwo"[..]), None));
+        let command = transaction.buffer(Buffer::FtpdataCommand, ToServer, 0).unwrap();
+        assert_eq!(command.bytes, b"RETR");
+        data.end(ToClient, NOW);
+        let transaction = data.transaction(0).unwrap();
+        let expected = json!({"filename": "a.txt", "command": "RETR"});
+        assert_eq!(Value::Object(transaction.record()), expected);
+        assert_eq!(
+            (transaction.files()[0].state, transaction.files()[0].size),
+            (FileState::Closed, 6)
+        );
+        assert_eq!(transaction.progress(ToClient), COMPLETE);
+        data.release(1);
+        assert_eq!((data.first(), data.next()), (1, 1));
+    }
+
+    #[test]
+    fn lists_holes_and_the_wrong_way() {
+        let mut data = retr(None);
+        data.data(ToClient, b"total 0", NOW).unwrap();
+        let transaction = data.transaction(0).unwrap();
+        assert_eq!(Value::Object(transaction.record()), json!({"command": "LIST"}));
+        assert!(transaction.files().is_empty());
+        let mut data = retr(Some(b"a"));
+        data.data(ToServer, b"x", NOW).unwrap();
+        let transaction = data.transaction(0).unwrap();
+        assert_eq!(Value::Object(transaction.record()), json!({}));
+        assert!(transaction.files().is_empty());
+        data.data(ToClient, b"one", NOW).unwrap();
+        data.gap(ToClient, 10, NOW).unwrap();
+        data.data(ToClient, b"two", NOW).unwrap();
+        data.end(ToClient, NOW);
+        let file = &data.transaction(0).unwrap().files()[0];
+        assert_eq!(
+            (file.data.as_slice(), file.size, file.state),
+            (&b"one"[..], 16, FileState::Truncated)
+        );
+    }
+}

@@ -107,6 +107,7 @@ impl Ftp {
         if self.held.len() >= self.config.transactions_limit {
             if let Some(oldest) = self.held.front_mut() {
                 oldest.event("ftp.too_many_transactions");
+                oldest.answer();
             }
             return Err(ParseError { reason: "too many transactions at a time" });
         }
@@ -174,6 +175,7 @@ impl Ftp {
         transaction: &mut FtpTransaction,
     ) {
         let Some(transfer) = transfer(name) else { return };
+        let data = data.filter(|data| !data.is_empty());
         if transfer.file == Naming::Must && data.is_none() {
             return transaction.event("ftp.file_without_name");
         }
@@ -241,7 +243,7 @@ impl Ftp {
 
     /// A reply has come to its end.
     fn whole_reply(&mut self, code: [u8; 3], text: &[u8]) {
-        self.multiline = None;
+        let spanned = self.multiline.take().is_some();
         let open = self.open;
         let Some(transaction) = self.get_mut(open) else { return };
         let place = match (transaction.command, &code) {
@@ -256,7 +258,9 @@ impl Ftp {
         if let Some(place) = place {
             self.place = Some((place, Mode::Passive));
         }
-        if !code.starts_with(b"1") {
+        // What follows a preliminary reply is for the same command; but, as in Suricata, not if that one
+        // spanned lines.
+        if spanned || !code.starts_with(b"1") {
             self.answered();
         }
         if goes_over {
@@ -310,6 +314,10 @@ impl Parser for Ftp {
         side.backlog.clear();
         side.ended = true;
         if heading == Heading::ToClient {
+            let open = self.open;
+            if self.get_mut(open).is_some_and(|waits| waits.is_answered_oddly()) {
+                self.answered();
+            }
             self.held.iter_mut().for_each(|transaction| transaction.abandon());
         }
     }

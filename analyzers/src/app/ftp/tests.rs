@@ -3,10 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::{
-    AppProto, Buffer, COMPLETE, Expected, Field, FileState, Heading, Parser, Switch,
-};
-use super::{Ftp, FtpConfig, FtpData, REPLY};
+use super::super::{AppProto, Buffer, COMPLETE, Expected, Field, Heading, Parser, Switch};
+use super::{Ftp, FtpConfig, REPLY};
 use crate::events::Timestamp;
 
 const NOW: Timestamp = Timestamp(0);
@@ -108,7 +106,7 @@ fn a_command_with_its_replies_is_a_transaction() {
         Some(String::from_utf8_lossy(view.bytes).into_owned())
     };
     assert_eq!(text(Buffer::FtpCommand, ToServer, 0).as_deref(), Some("PASS"));
-    assert_eq!(text(Buffer::FtpCommandData, ToServer, 0).as_deref(), Some("x"));
+    assert_eq!(text(Buffer::FtpCommandData, ToServer, 0).as_deref(), Some("x\0"));
     assert_eq!(text(Buffer::FtpReply, ToClient, 2).as_deref(), Some("go"));
     assert_eq!(text(Buffer::FtpCompletionCode, ToClient, 0).as_deref(), Some("230"));
     assert_eq!(text(Buffer::FtpReply, ToClient, 3), None);
@@ -149,6 +147,9 @@ fn replies_of_many_lines_and_odd_ones() {
     ];
     assert_eq!(short(&ftp), all);
     assert_eq!(record(&ftp, 5)["reply_received"], "yes");
+    let ftp = said("C:RETR x\nS:150-a\nS:150 b\nS:226 c\n");
+    let retr = (json!("RETR"), json!(["150"]), json!(["150-a", "b"]));
+    assert_eq!(short(&ftp), [retr, (Value::Null, json!(["226"]), json!(["c"]))]);
     // A reply that is never ended does not take all that follow.
     let ftp = said("C:FEAT\nS:211-a\nC:PWD\nS:257 b\nC:SYST\nS:215 c");
     assert_eq!(
@@ -234,6 +235,8 @@ fn ports_are_recorded() {
     assert_eq!(row(4), (json!("passive"), Value::Null, Value::Null));
     assert_eq!(record(&ftp, 4)["reply_received"], "yes");
     assert_eq!(row(5), (Value::Null, Value::Null, json!(["(10,0,0,2,5,1)"])));
+    assert_eq!(ftp.transaction(3).unwrap().announced(), Some([10, 0, 0, 1].into()));
+    assert_eq!(ftp.transaction(0).unwrap().announced(), None);
     let port = |heading| ftp.transaction(0).unwrap().number(Field::FtpDynamicPort, heading);
     assert_eq!((port(ToServer), port(ToClient)), (Some(1281), Some(1281)));
 }
@@ -291,63 +294,6 @@ fn going_over_to_tls() {
     assert_eq!(ftp.next(), 1);
     assert_eq!(said("C:AUTH TLS\nS:534 no\nC:PWD").switch(), None);
     assert_eq!(said("C:AUTH GSSAPI\nS:234 go\nC:PWD").switch(), None);
-}
-
-fn retr(file_name: Option<&[u8]>) -> FtpData {
-    FtpData::new(Expected {
-        address: None,
-        port: 20,
-        opens: ToServer,
-        heading: ToClient,
-        protocol: AppProto::FtpData,
-        command: if file_name.is_some() { "RETR" } else { "LIST" },
-        file_name: file_name.map(<[u8]>::to_vec),
-    })
-}
-
-#[test]
-fn a_data_connection_is_a_file() {
-    let mut data = retr(Some(b"a.txt"));
-    assert_eq!(data.next(), 0);
-    data.data(ToClient, b"one", NOW).unwrap();
-    data.data(ToClient, b"two", NOW).unwrap();
-    let transaction = data.transaction(0).unwrap();
-    assert_eq!(transaction.files()[0].state, FileState::Open);
-    let view = |heading| transaction.buffer(Buffer::FileData, heading, 0).map(|view| view.bytes);
-    assert_eq!((view(ToClient), view(ToServer)), (Some(&b"onetwo"[..]), None));
-    let command = transaction.buffer(Buffer::FtpdataCommand, ToServer, 0).unwrap();
-    assert_eq!(command.bytes, b"RETR");
-    data.end(ToClient, NOW);
-    let transaction = data.transaction(0).unwrap();
-    let expected = json!({"filename": "a.txt", "command": "RETR"});
-    assert_eq!(Value::Object(transaction.record()), expected);
-    assert_eq!((transaction.files()[0].state, transaction.files()[0].size), (FileState::Closed, 6));
-    assert_eq!(transaction.progress(ToClient), COMPLETE);
-    data.release(1);
-    assert_eq!((data.first(), data.next()), (1, 1));
-}
-
-#[test]
-fn lists_holes_and_the_wrong_way() {
-    let mut data = retr(None);
-    data.data(ToClient, b"total 0", NOW).unwrap();
-    let transaction = data.transaction(0).unwrap();
-    assert_eq!(Value::Object(transaction.record()), json!({"command": "LIST"}));
-    assert!(transaction.files().is_empty());
-    let mut data = retr(Some(b"a"));
-    data.data(ToServer, b"x", NOW).unwrap();
-    let transaction = data.transaction(0).unwrap();
-    assert_eq!(Value::Object(transaction.record()), json!({}));
-    assert!(transaction.files().is_empty());
-    data.data(ToClient, b"one", NOW).unwrap();
-    data.gap(ToClient, 10, NOW).unwrap();
-    data.data(ToClient, b"two", NOW).unwrap();
-    data.end(ToClient, NOW);
-    let file = &data.transaction(0).unwrap().files()[0];
-    assert_eq!(
-        (file.data.as_slice(), file.size, file.state),
-        (&b"one"[..], 16, FileState::Truncated)
-    );
 }
 
 proptest! {

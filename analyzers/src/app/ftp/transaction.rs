@@ -1,5 +1,7 @@
 //! A command with its replies.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value, json};
 
 use super::address::Place;
@@ -27,6 +29,7 @@ pub(super) enum Mode {
 #[derive(Debug, Default)]
 pub struct FtpTransaction {
     pub(super) command: Option<&'static str>,
+    /// With a NUL behind it, as Suricata's `ftp.command_data` has.
     command_data: Option<Vec<u8>>,
     command_truncated: bool,
     pub(super) is_auth: bool,
@@ -51,7 +54,7 @@ impl FtpTransaction {
     pub(super) fn new(command: Command<'_>, truncated: bool) -> Self {
         Self {
             command: command.name,
-            command_data: command.data.map(<[u8]>::to_vec),
+            command_data: command.data.map(|data| [data, b"\0"].concat()),
             command_truncated: truncated,
             is_auth: command.is_auth,
             ..Self::default()
@@ -98,12 +101,6 @@ impl FtpTransaction {
         self.abandoned = true;
     }
 
-    /// Where PORT, EPRT or the reply to PASV or EPSV said that a data connection goes to.
-    #[must_use]
-    pub fn announced(&self) -> Option<Place> {
-        self.place
-    }
-
     /// There was an answer, which is no reply.
     pub(super) fn is_answered_oddly(&self) -> bool {
         self.touched && self.codes.is_empty()
@@ -140,7 +137,7 @@ impl Transaction for FtpTransaction {
         let bytes: &[u8] = match (heading, buffer) {
             (Heading::ToServer, Buffer::FtpCommand) if index == 0 => self.command?.as_bytes(),
             (Heading::ToServer, Buffer::FtpCommandData) if index == 0 => {
-                self.command_data.as_ref()?
+                self.command_data.as_ref().filter(|data| data.len() > 1)?
             }
             (Heading::ToClient, Buffer::FtpReply) => self.replies.get(index)?,
             (Heading::ToClient, Buffer::FtpCompletionCode) => self.codes.get(index)?,
@@ -160,6 +157,10 @@ impl Transaction for FtpTransaction {
         }
     }
 
+    fn announced(&self) -> Option<IpAddr> {
+        self.place.filter(|_| self.command == Some("PORT")).and_then(|(address, _)| address)
+    }
+
     fn events(&self) -> &[&'static str] {
         &self.events
     }
@@ -171,7 +172,9 @@ impl Transaction for FtpTransaction {
             put("command", json!(command));
         }
         if let Some(data) = &self.command_data {
-            put("command_data", text(data));
+            if let Some((_, data @ [_, ..])) = data.split_last() {
+                put("command_data", text(data));
+            }
             put("command_truncated", json!(self.command_truncated));
         }
         if !self.codes.is_empty() {

@@ -10,6 +10,7 @@ use std::io::Write;
 use flate2::{Decompress, FlushDecompress, Status};
 use lzma_rs::decompress::{Options, Stream, UnpackedSize};
 
+use super::brotli::{Brotli, Progress};
 use super::bytes::{find_ci, is_space, trim};
 
 /// Bytes that are kept in order to try something else.
@@ -24,22 +25,40 @@ const PIECE_BYTES: usize = 32 << 10;
 const LAYERS_LIMIT: usize = 16;
 /// Gzip members in a row that are undone.
 const MEMBERS_LIMIT: u32 = 32;
-/// More than this many times what was sent is a bomb; deflate alone reaches 1032.
-const BOMB_RATIO: u64 = 2048;
-/// What a layer may give to the next. A body's kept part is far below, so this only bounds work.
-const BETWEEN_LAYERS_LIMIT: u64 = 8 << 20;
+/// What a layer may give to the next, or in all. A body's kept part is far below, so this only bounds work.
+pub(in super::super) const OUTPUT_LIMIT: u64 = 8 << 20;
 
 /// What a message's body is said to be compressed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(in super::super) enum Coding {
     Gzip,
     Deflate,
     Lzma,
+    Brotli,
 }
 
-/// The codings of a Content-Encoding field in its order, at most `limit` (0: as many as there may ever be); whether a value was odd, and
-/// whether there were more.
-pub(super) fn codings(value: &[u8], limit: usize, lzma: bool) -> (Vec<Coding>, bool, bool) {
+/// The codings of HTTP/2's content-encoding, which has brotli and no LZMA, at most two.
+pub(in super::super) fn codings_of_2(value: &[u8]) -> Vec<Coding> {
+    let tokens = value.split(|&b| b == b',').map(|token| trim(token, is_space));
+    let known = tokens.filter_map(|token| {
+        let is = |name: &[u8]| token.eq_ignore_ascii_case(name);
+        match () {
+            _ if is(b"gzip") || is(b"x-gzip") => Some(Coding::Gzip),
+            _ if is(b"deflate") => Some(Coding::Deflate),
+            _ if is(b"br") => Some(Coding::Brotli),
+            _ => None,
+        }
+    });
+    known.take(2).collect()
+}
+
+/// The codings of a Content-Encoding field in its order, at most `limit` (0: as many as there may ever be);
+/// whether a value was odd, and whether there were more.
+pub(in super::super) fn codings(
+    value: &[u8],
+    limit: usize,
+    lzma: bool,
+) -> (Vec<Coding>, bool, bool) {
     let (mut found, mut odd) = (Vec::new(), false);
     let limit = if limit == 0 { LAYERS_LIMIT } else { limit.min(LAYERS_LIMIT) };
     let mut lzma_left = usize::from(lzma);
@@ -77,6 +96,7 @@ enum State {
     /// Not known yet what it is.
     Sniff,
     Inflate(Box<Decompress>),
+    Brotli(Brotli),
     /// It is what it is.
     Pass,
     /// Behind the end of a gzip member: bytes of its trailer that are still to come.
@@ -87,10 +107,12 @@ enum State {
 
 /// What went wrong so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Faults {
-    pub(super) failed: bool,
-    pub(super) memory: bool,
-    pub(super) bomb: bool,
+pub(in super::super) struct Faults {
+    pub(in super::super) failed: bool,
+    pub(in super::super) memory: bool,
+    pub(in super::super) bomb: bool,
+    /// More came out than is of use.
+    pub(in super::super) cut: bool,
 }
 
 /// One coding that is undone.
@@ -158,7 +180,7 @@ impl Layer {
                         self.unpack_lzma(limits, faults, sink);
                     }
                 }
-                State::Inflate(_) => {
+                State::Inflate(_) | State::Brotli(_) => {
                     // Held as long as something else may be tried, passing it on at the last.
                     if self.given == 0 && !self.held.is_empty() {
                         self.held.extend_from_slice(rest);
@@ -176,6 +198,13 @@ impl Layer {
 
     /// Decides what it is, if what is held suffices.
     fn sniff(&mut self, last: bool, limits: &Limits, faults: &mut Faults, sink: &mut Sink<'_>) {
+        if self.coding == Coding::Brotli {
+            // Nothing tells what is brotli, so what is none shows when it is decoded.
+            self.state = State::Brotli(Brotli::new());
+            let held = self.held.clone();
+            self.inflate(&held, limits, faults, sink);
+            return;
+        }
         let (Some(&first), second) = (self.held.first(), self.held.get(1).copied()) else { return };
         let Some(second) = second.or(last.then_some(0)) else { return };
         if self.members > MEMBERS_LIMIT || (self.members > 0 && (first, second) != (0x1f, 0x8b)) {
@@ -225,20 +254,21 @@ impl Layer {
 
     /// Whether more came out than can be of use, or than can be honest.
     fn is_too_much(&self, limits: &Limits, faults: &mut Faults) -> bool {
-        faults.bomb |=
-            self.given > limits.bomb_limit && self.given > BOMB_RATIO.saturating_mul(self.taken);
-        faults.bomb || self.given > BETWEEN_LAYERS_LIMIT
+        faults.bomb |= self.given > limits.bomb_limit
+            && self.given > limits.bomb_ratio.saturating_mul(self.taken);
+        faults.cut |= self.given > limits.output_limit;
+        faults.bomb || self.given > limits.output_limit
     }
 
     fn inflate(&mut self, input: &[u8], limits: &Limits, faults: &mut Faults, sink: &mut Sink<'_>) {
         let mut rest = input;
         let mut piece = vec![0; PIECE_BYTES];
         loop {
-            let State::Inflate(inflater) = &mut self.state else { return };
-            let (taken, given) = (inflater.total_in(), inflater.total_out());
-            let status = inflater.decompress(rest, &mut piece, FlushDecompress::None);
-            let taken = usize::try_from(inflater.total_in() - taken).unwrap_or(rest.len());
-            let given = usize::try_from(inflater.total_out() - given).unwrap_or(0);
+            let (taken, given, progress) = match &mut self.state {
+                State::Inflate(inflater) => inflate(inflater, rest, &mut piece),
+                State::Brotli(brotli) => brotli.step(rest, &mut piece),
+                _ => return,
+            };
             rest = rest.get(taken..).unwrap_or_default();
             if given > 0 {
                 self.given += given as u64;
@@ -246,16 +276,12 @@ impl Layer {
                 self.starts = Vec::new();
                 sink(piece.get(..given).unwrap_or_default());
             }
-            if self.given > limits.bomb_limit && self.given > BOMB_RATIO.saturating_mul(self.taken)
-            {
-                faults.bomb = true;
-            }
-            if faults.bomb || self.given > BETWEEN_LAYERS_LIMIT {
+            if self.is_too_much(limits, faults) {
                 self.state = State::Done;
                 return;
             }
-            match status {
-                Ok(Status::StreamEnd) => {
+            match progress {
+                Progress::End => {
                     self.held = Vec::new();
                     self.state = if self.gzip { State::Trailer(8) } else { State::Done };
                     let after = rest.to_vec();
@@ -263,14 +289,14 @@ impl Layer {
                     self.feed(&after, limits, faults, sink);
                     return;
                 }
-                Ok(_) if given > 0 && (given == piece.len() || !rest.is_empty()) => {}
-                Ok(_) if taken > 0 && !rest.is_empty() => {}
-                Ok(_) => return,
-                Err(_) if self.given == 0 => {
+                Progress::Going if given > 0 && (given == piece.len() || !rest.is_empty()) => {}
+                Progress::Going if taken > 0 && !rest.is_empty() => {}
+                Progress::Going => return,
+                Progress::Failed if self.given == 0 => {
                     self.next_start(limits, faults, sink);
                     return;
                 }
-                Err(_) => {
+                Progress::Failed => {
                     faults.failed = true;
                     self.state = State::Done;
                     return;
@@ -323,11 +349,26 @@ impl Layer {
             }
         }
         // Nothing came out, so nothing else can be what it was.
-        if matches!(self.state, State::Inflate(_)) && self.given == 0 && !self.held.is_empty() {
+        let begun = matches!(self.state, State::Inflate(_) | State::Brotli(_));
+        if begun && self.given == 0 && !self.held.is_empty() {
             self.starts.clear();
             self.next_start(limits, faults, sink);
         }
     }
+}
+
+/// One step of inflating.
+fn inflate(inflater: &mut Decompress, input: &[u8], piece: &mut [u8]) -> (usize, usize, Progress) {
+    let (taken, given) = (inflater.total_in(), inflater.total_out());
+    let status = inflater.decompress(input, piece, FlushDecompress::None);
+    let taken = usize::try_from(inflater.total_in() - taken).unwrap_or(input.len());
+    let given = usize::try_from(inflater.total_out() - given).unwrap_or(0);
+    let progress = match status {
+        Ok(Status::StreamEnd) => Progress::End,
+        Ok(_) => Progress::Going,
+        Err(_) => Progress::Failed,
+    };
+    (taken, given, progress)
 }
 
 /// How long a gzip header is; `None` if there is more of it.
@@ -351,14 +392,18 @@ fn gzip_header_len(bytes: &[u8]) -> Option<usize> {
 
 /// What bounds decoding.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) bomb_limit: u64,
-    pub(super) lzma_memory_bytes: usize,
+pub(in super::super) struct Limits {
+    /// More than this, and more than `bomb_ratio` times what was sent, is a bomb.
+    pub(in super::super) bomb_limit: u64,
+    pub(in super::super) bomb_ratio: u64,
+    /// What comes out at most.
+    pub(in super::super) output_limit: u64,
+    pub(in super::super) lzma_memory_bytes: usize,
 }
 
 /// Undoes the codings of one body.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(in super::super) struct Decoder {
     layers: Vec<Layer>,
     limits: Limits,
     faults: Faults,
@@ -366,7 +411,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Of codings in the order in which they were applied.
-    pub(super) fn new(codings: &[Coding], limits: Limits) -> Self {
+    pub(in super::super) fn new(codings: &[Coding], limits: Limits) -> Self {
         Self {
             layers: codings.iter().rev().copied().map(Layer::new).collect(),
             limits,
@@ -374,12 +419,13 @@ impl Decoder {
         }
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(in super::super) fn memory_bytes(&self) -> usize {
         self.layers
             .iter()
             .map(|layer| {
                 let state = match &layer.state {
                     State::Inflate(_) => 43 << 10,
+                    State::Brotli(_) => Brotli::memory_bytes(layer.given),
                     _ => 0,
                 };
                 size_of::<Layer>() + layer.held.capacity() + state
@@ -387,12 +433,12 @@ impl Decoder {
             .sum()
     }
 
-    pub(super) fn faults(&self) -> Faults {
+    pub(in super::super) fn faults(&self) -> Faults {
         self.faults
     }
 
     /// Gives the next bytes to `sink`, decoded.
-    pub(super) fn feed(&mut self, input: &[u8], sink: &mut Sink<'_>) {
+    pub(in super::super) fn feed(&mut self, input: &[u8], sink: &mut Sink<'_>) {
         if input.is_empty() {
             return;
         }
@@ -400,7 +446,7 @@ impl Decoder {
     }
 
     /// There is no more; gives what was held back to `sink`.
-    pub(super) fn finish(&mut self, sink: &mut Sink<'_>) {
+    pub(in super::super) fn finish(&mut self, sink: &mut Sink<'_>) {
         let mut layers = self.layers.as_mut_slice();
         while let Some((first, rest)) = layers.split_first_mut() {
             let mut output = Vec::new();
@@ -431,6 +477,7 @@ fn feed_layers(
     faults.failed |= deeper.failed;
     faults.memory |= deeper.memory;
     faults.bomb |= deeper.bomb;
+    faults.cut |= deeper.cut;
 }
 
 #[cfg(test)]
@@ -442,7 +489,12 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { bomb_limit: 1 << 20, lzma_memory_bytes: 1 << 20 };
+    const LIMITS: Limits = Limits {
+        bomb_limit: 1 << 20,
+        bomb_ratio: 2048,
+        output_limit: OUTPUT_LIMIT,
+        lzma_memory_bytes: 1 << 20,
+    };
     const TEXT: &[u8] = b"X5O!P%@AP: not the test file, but a text that ends with EICAR-STANDARD";
 
     fn gzip(text: &[u8]) -> Vec<u8> {
@@ -566,12 +618,24 @@ mod tests {
         assert_eq!(codings(b"gz\0ip", 2, true).0, vec![Gzip]);
     }
 
+    /// "hello brotli " twenty times, by the reference encoder.
+    const BROTLI: &[u8] = b"\x1b\x03\x01\xf8\x1d\xa9\x53\x9f\xbb\x70\x2d\x56\x86\x26\x27\x41\xd8\xe8\x92\x2d\xed\x2d\x06\x8c\x06\x8e\x65\xc6\x2f";
+
+    #[test]
+    fn brotli_and_what_is_none() {
+        assert_eq!(undone(&[Coding::Brotli], BROTLI).0, b"hello brotli ".repeat(20));
+        let (out, faults) = undone(&[Coding::Brotli], TEXT);
+        assert!(out == TEXT && faults.failed);
+        assert_eq!(codings_of_2(b"gzip , BR,deflate"), [Coding::Gzip, Coding::Brotli]);
+        assert!(codings_of_2(b"identity, lzma").is_empty());
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes(body in proptest::collection::vec(proptest::num::u8::ANY, 0..300), start in 0usize..4) {
             let prefix: &[u8] = [&b""[..], b"\x1f\x8b\x08\x1f", b"\x78\x9c", b"\x5d\0\0\x80\0"][start];
             let body = [prefix, &body].concat();
-            for claim in [Coding::Gzip, Coding::Deflate, Coding::Lzma] {
+            for claim in [Coding::Gzip, Coding::Deflate, Coding::Lzma, Coding::Brotli] {
                 undone(&[claim, Coding::Gzip], &body);
             }
         }

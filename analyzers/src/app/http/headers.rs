@@ -1,6 +1,6 @@
 //! Header fields: how a line becomes one, and the table of a message's.
 
-use super::bytes::{content_length, is_lws, is_space, trim};
+use super::bytes::{content_length, is_space, trim};
 
 /// Bytes of header fields that a message may hold; more is only skipped. Suricata bounds lines and their
 /// number, which allows a client 18 MB per message; nothing that speaks HTTP needs a hundredth.
@@ -134,26 +134,16 @@ impl Headers {
 
 /// Name and value. A line without colon is a value without name.
 fn split<'a>(line: &'a [u8], response: bool, odd: &mut Oddities) -> (&'a [u8], &'a [u8]) {
-    // Servers written in C end a request's field name at NUL, browsers do not.
-    let colon = line
-        .iter()
-        .position(|&b| b == b':' || (b == 0 && !response))
-        .filter(|&at| line.get(at) == Some(&b':'));
-    let Some(colon) = colon else {
+    let Some(colon) = line.iter().position(|&b| b == b':') else {
         odd.missing_colon = true;
         return (&[], trim(line, is_space));
     };
     let (name, value) =
         (line.get(..colon).unwrap_or_default(), line.get(colon + 1..).unwrap_or_default());
-    let end = if response {
-        name.iter().rposition(|&b| b > b' ').map_or(0, |at| at + 1)
-    } else {
-        name.iter().rposition(|&b| !is_lws(b)).map_or(0, |at| at + 1)
-    };
-    // Browsers do not look at what cannot be seen before a name either.
-    let start = name.iter().position(|&b| !response || b > b' ').unwrap_or(0).min(end);
-    odd.invalid = start == end || end - start < name.len();
-    (name.get(start..end).unwrap_or_default(), trim(value, is_space))
+    // Browsers do not look at what cannot be seen around a name.
+    let shown = if response { trim(name, |b| b <= b' ') } else { trim(name, is_space) };
+    odd.invalid = shown.is_empty() || shown.len() < name.len() || shown.contains(&0);
+    (shown, trim(value, is_space))
 }
 
 /// Puts folded lines together again.
@@ -189,9 +179,9 @@ impl Unfolder {
         if strict && text.contains(&b':') && current.contains(&b':') {
             return (self.line.replace(text.to_vec()), false);
         }
-        if current.len() + text.len() < limit {
-            current.push(b' ');
-            current.extend_from_slice(text);
+        // What it begins with stays.
+        if current.len() + line.len() < limit {
+            current.extend_from_slice(line);
         }
         (None, true)
     }
@@ -232,8 +222,9 @@ mod tests {
         assert!(odd[0].invalid && odd[1].missing_colon && odd[2].invalid);
         let (headers, _) = table(&[b"\x0b\0TE\0: x"], true);
         assert_eq!(headers.get(b"TE"), Some(&b"x"[..]));
-        let (headers, odd) = table(&[b"TE\0: x"], false);
-        assert!(headers.get(b"TE").is_none() && odd[0].missing_colon);
+        let (headers, odd) = table(&[b"TE\0: x", b"\x0bA\x0c\r: y"], false);
+        assert!(headers.get(b"TE").is_none() && headers.get(b"TE\0").is_some() && odd[0].invalid);
+        assert_eq!(headers.get(b"A"), Some(&b"y"[..]));
     }
 
     #[test]
@@ -242,7 +233,7 @@ mod tests {
         assert_eq!(unfolder.begin(b"A: 1"), None);
         assert_eq!(unfolder.fold(b" B: 2", true, 100), (Some(b"A: 1".to_vec()), false));
         assert_eq!(unfolder.fold(b"\t3", true, 100), (None, true));
-        assert_eq!(unfolder.finish(), Some(b"B: 2 3".to_vec()));
+        assert_eq!(unfolder.finish(), Some(b"B: 2\t3".to_vec()));
     }
 
     #[test]

@@ -13,14 +13,15 @@
 //! end for a part of it.
 
 mod bestfit;
+mod brotli;
 mod bytes;
-mod coding;
+pub(super) mod coding;
 mod config;
 mod headers;
 mod line;
 mod lines;
 mod multipart;
-mod range;
+pub(super) mod range;
 mod record;
 mod request;
 mod response;
@@ -37,11 +38,14 @@ pub use transaction::{BODY, HEADERS, HttpTransaction, LINE, TRAILERS};
 
 use self::headers::Unfolder;
 use self::lines::HeaderLines;
-use super::{AppProto, Heading, ParseError, Parser, Switch, Transaction};
+use super::{AppProto, Heading, ParseError, Parser, Switch, Transaction, Upgraded};
 use crate::events::Timestamp;
 
 /// Bytes of a header that are kept as sent.
 const RAW_HEADER_LIMIT: usize = 256 << 10;
+
+/// Bytes that are kept for what the connection switches to; they came in one piece with the answer.
+const LEFT_OVER_LIMIT: usize = 64 << 10;
 
 /// Where a reader stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +97,10 @@ struct Reader {
     left: u64,
     /// In the midst of a surplus line.
     midline: bool,
+    /// The message in hand ended with the bytes that were just taken.
+    over: bool,
+    /// Bytes that came behind the last message that is over.
+    unfinished: u64,
 }
 
 impl Reader {
@@ -140,6 +148,9 @@ pub struct HttpParser {
     answer: u64,
     ended: [bool; 2],
     switch: Option<Switch>,
+    /// What belongs to what it switched to, once it did.
+    left_over: Option<[Vec<u8>; 2]>,
+    upgraded: Option<Upgraded>,
     /// The request's reader can go on with its backlog.
     kicked: bool,
 }
@@ -156,6 +167,8 @@ impl HttpParser {
             answer: 0,
             ended: [false; 2],
             switch: None,
+            left_over: None,
+            upgraded: None,
             kicked: false,
         }
     }
@@ -195,6 +208,10 @@ impl HttpParser {
         let mut at = 0;
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
+            if self.leave(heading, rest) {
+                at = bytes.len();
+                break;
+            }
             let step = match heading {
                 Heading::ToServer => self.request_step(rest, last)?,
                 Heading::ToClient => self.response_step(rest, last)?,
@@ -209,6 +226,10 @@ impl HttpParser {
                         self.reader(heading).lines.searched = 0;
                     }
                     at += len;
+                    let reader = self.reader(heading);
+                    if std::mem::take(&mut reader.over) {
+                        reader.unfinished = (bytes.len() - at) as u64;
+                    }
                 }
                 Step::More => break,
             }
@@ -216,6 +237,15 @@ impl HttpParser {
         let rest = bytes.get(at..).unwrap_or_default();
         self.reader(heading).backlog = if joined && at == 0 { backlog } else { rest.to_vec() };
         Ok(())
+    }
+
+    /// Keeps what belongs to what it switched to; whether it switched.
+    fn leave(&mut self, heading: Heading, bytes: &[u8]) -> bool {
+        let Some(left_over) = &mut self.left_over else { return false };
+        let kept = &mut left_over[heading.index()];
+        let room = LEFT_OVER_LIMIT.saturating_sub(kept.len());
+        kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        true
     }
 
     /// Takes a header's line, without its end.
@@ -355,11 +385,14 @@ impl Parser for HttpParser {
     }
 
     fn data(&mut self, heading: Heading, data: &[u8], _now: Timestamp) -> Result<(), ParseError> {
+        self.reader(heading).unfinished += data.len() as u64;
         let result = self.run(heading, data, false);
         self.or_give_up(result)
     }
 
     fn gap(&mut self, heading: Heading, len: u64, _now: Timestamp) -> Result<(), ParseError> {
+        let reader = self.reader(heading);
+        reader.unfinished = reader.unfinished.saturating_add(len);
         let result = self.lose(heading, len);
         self.or_give_up(result)
     }
@@ -395,6 +428,21 @@ impl Parser for HttpParser {
 
     fn switch(&mut self) -> Option<Switch> {
         self.switch.take()
+    }
+
+    fn unfinished(&self, heading: Heading) -> Option<u64> {
+        Some(match heading {
+            Heading::ToServer => self.request.unfinished,
+            Heading::ToClient => self.response.unfinished,
+        })
+    }
+
+    fn left_over(&mut self) -> [Vec<u8>; 2] {
+        self.left_over.take().unwrap_or_default()
+    }
+
+    fn upgraded(&mut self) -> Option<Upgraded> {
+        self.upgraded.take()
     }
 
     fn switch_failed(&mut self) {

@@ -7,7 +7,7 @@ use super::record::text;
 
 /// `bytes 0-67/68`, with `*` for the range or for the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ContentRange {
+pub(in super::super) struct ContentRange {
     /// First and last byte.
     span: Option<(u64, u64)>,
     size: Option<u64>,
@@ -15,7 +15,7 @@ pub(super) struct ContentRange {
 
 impl ContentRange {
     /// Any unit will do, and anything may follow.
-    pub(super) fn of(value: &[u8]) -> Option<Self> {
+    pub(in super::super) fn of(value: &[u8]) -> Option<Self> {
         let unit = value.iter().position(|&b| b == b' ')?;
         let rest = value.get(unit..)?;
         let rest = rest.get(rest.iter().position(|&b| b != b' ')?..)?;
@@ -33,7 +33,7 @@ impl ContentRange {
     }
 
     /// Whether the range is one, and within the whole.
-    pub(super) fn is_possible(&self) -> bool {
+    pub(in super::super) fn is_possible(&self) -> bool {
         match (self.span, self.size) {
             (Some((start, end)), Some(size)) if size > 0 => start <= end && end < size,
             _ => true,

@@ -340,6 +340,7 @@ impl HttpParser {
             transaction.complete(HERE, whole, &config);
         }
         self.request.current = None;
+        self.request.over = true;
         self.request.enter(State::Start);
     }
 

@@ -2,13 +2,15 @@
 
 use super::super::{Heading, ParseError, Switch};
 use super::bytes::{chomp, contains_without_nul, content_length, find_ci, is_space};
-use super::coding::{Decoder, Limits, codings};
+use super::coding::{Decoder, Limits, OUTPUT_LIMIT, codings};
 use super::line::{Version, looks_like_response, status_line, status_number};
 use super::lines::{Chunk, Next, chunk_size, request_line_end, response_line_end};
 use super::transaction::{HEADERS, HttpTransaction, LINE, TRAILERS};
 use super::{HttpParser, State, Step, part};
 
 const HERE: Heading = Heading::ToClient;
+/// More than this many times what was sent is a bomb; deflate alone reaches 1032.
+const BOMB_RATIO: u64 = 2048;
 
 impl HttpParser {
     pub(super) fn response_step(&mut self, bytes: &[u8], last: bool) -> Result<Step, ParseError> {
@@ -156,7 +158,8 @@ impl HttpParser {
             return Ok(Step::Took(end));
         };
         let parts = status_line(line);
-        transaction.response.line = line.to_vec();
+        // Suricata's `http.response_line` has the line's end, and so has `http.start`.
+        transaction.response.line = bytes.get(..end).unwrap_or_default().to_vec();
         transaction.response.protocol = Some(parts.protocol.to_vec());
         transaction.response.version = Version::of(parts.protocol);
         transaction.status = parts.status.map(<[u8]>::to_vec);
@@ -241,8 +244,7 @@ impl HttpParser {
         }
         if connect && (200..300).contains(&status) {
             transaction.response.reach(HEADERS);
-            self.switch = Some(Switch::Detect);
-            self.tunnel();
+            self.tunnel(true);
             return;
         }
         // An upgrade that announces a body is none.
@@ -250,9 +252,10 @@ impl HttpParser {
             let upgrade = headers.get(b"upgrade").unwrap_or_default();
             let known =
                 [&b"h2c"[..], b"websocket"].iter().any(|name| find_ci(upgrade, name).is_some());
+            let to_http2 = find_ci(upgrade, b"h2c").is_some();
             transaction.response.reach(HEADERS);
-            self.switch = known.then_some(Switch::Detect);
-            self.tunnel();
+            self.upgraded = to_http2.then(|| transaction.upgraded());
+            self.tunnel(known);
             return;
         }
         let (state, left) = response_framing(transaction);
@@ -269,9 +272,14 @@ impl HttpParser {
         }
     }
 
-    /// What follows in both headings is not HTTP.
-    fn tunnel(&mut self) {
+    /// What follows in both headings is not HTTP; `known` if it can be recognised.
+    fn tunnel(&mut self, known: bool) {
         let config = self.config;
+        if known {
+            self.switch = Some(Switch::Detect);
+            let early = std::mem::take(&mut self.request.backlog);
+            self.left_over = Some([early, Vec::new()]);
+        }
         if let Some(transaction) = self.current(HERE) {
             transaction.complete(Heading::ToServer, true, &config);
             transaction.complete(HERE, true, &config);
@@ -367,6 +375,7 @@ impl HttpParser {
                 .get(b"connection")
                 .is_some_and(|value| find_ci(value, b"close").is_some())
         });
+        self.response.over = true;
         if closing {
             self.response.midline = false;
             self.response.enter(State::Surplus);
@@ -437,8 +446,12 @@ fn decoding(transaction: &mut HttpTransaction, config: &super::HttpConfig) {
         transaction.event("http.too_many_encoding_layers");
     }
     if !found.is_empty() {
-        let limits =
-            Limits { bomb_limit: config.bomb_limit, lzma_memory_bytes: config.lzma_memory_bytes };
+        let limits = Limits {
+            bomb_limit: config.bomb_limit,
+            bomb_ratio: BOMB_RATIO,
+            output_limit: OUTPUT_LIMIT,
+            lzma_memory_bytes: config.lzma_memory_bytes,
+        };
         transaction.decoder = Some(Box::new(Decoder::new(&found, limits)));
     }
 }

@@ -116,7 +116,7 @@ fn buffers_of_an_exchange() {
         assert_eq!(text(t, buffer, ToServer), Some(expected), "{}", buffer.keyword());
     }
     for (buffer, expected) in [
-        (Buffer::HttpResponseLine, "HTTP/1.1 302 Moved On"),
+        (Buffer::HttpResponseLine, "HTTP/1.1 302 Moved On\r\n"),
         (Buffer::HttpStatCode, "302"),
         (Buffer::HttpStatMsg, "Moved On"),
         (Buffer::HttpCookie, "d"),
@@ -131,7 +131,7 @@ fn buffers_of_an_exchange() {
         ),
         (
             Buffer::HttpStart,
-            "HTTP/1.1 302 Moved On\r\nServer: s\r\nSet-Cookie: d\r\nLocation: /x\r\nContent-Type: text/html; charset=x\r\nContent-Length: 3\r\n\r\n",
+            "HTTP/1.1 302 Moved On\r\n\r\nServer: s\r\nSet-Cookie: d\r\nLocation: /x\r\nContent-Type: text/html; charset=x\r\nContent-Length: 3\r\n\r\n",
         ),
     ] {
         assert_eq!(text(t, buffer, ToClient), Some(expected), "{}", buffer.keyword());
@@ -159,22 +159,40 @@ fn buffers_of_an_exchange() {
 fn stages_rise_as_bytes_come() {
     let mut parser = open(&[(ToServer, GET), (ToClient, b"HTTP/1.1 200 ok\r\n")], 100);
     let stage = |parser: &HttpParser| first(parser).progress(ToClient);
+    let name = |parser: &HttpParser| first(parser).progress_name(ToClient).unwrap();
+    assert_eq!(first(&parser).progress_name(ToServer), Some("request_complete"));
     assert_eq!((first(&parser).progress(ToServer), stage(&parser)), (COMPLETE, super::LINE));
+    assert_eq!(name(&parser), "response_headers");
     parser.data(ToClient, b"Transfer-Encoding: chunked\r\n\r\n", NOW).unwrap();
     assert_eq!(stage(&parser), super::HEADERS);
+    assert_eq!(name(&parser), "response_body");
     parser.data(ToClient, b"5\r\nhel", NOW).unwrap();
     assert_eq!(stage(&parser), BODY);
     let view = first(&parser).buffer(Buffer::FileData, ToClient, 0).unwrap();
     assert_eq!((view.bytes, view.complete), (&b"hel"[..], false));
     parser.data(ToClient, b"lo\r\n0\r\n", NOW).unwrap();
     assert_eq!(stage(&parser), TRAILERS);
+    assert_eq!((name(&parser), first(&parser).is_ready()), ("response_trailer", false));
     parser.data(ToClient, b"T: 1\r\n\r\n", NOW).unwrap();
     assert_eq!(stage(&parser), COMPLETE);
+    assert_eq!((name(&parser), first(&parser).is_ready()), ("response_complete", true));
     assert_eq!(
         text(first(&parser), Buffer::HttpHeader, ToClient),
         Some("Transfer-Encoding: chunked\r\nT: 1\r\n")
     );
     assert!(first(&parser).buffer(Buffer::FileData, ToClient, 0).unwrap().complete);
+}
+
+#[test]
+fn what_follows_100_continue_is_a_line_again() {
+    let asked = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n";
+    let mut parser = open(&[(ToServer, asked)], 100);
+    let names = |parser: &HttpParser| {
+        [ToServer, ToClient].map(|heading| first(parser).progress_name(heading).unwrap())
+    };
+    assert_eq!(names(&parser), ["request_body", "response_started"]);
+    parser.data(ToClient, b"HTTP/1.1 100 Continue\r\n\r\n", NOW).unwrap();
+    assert_eq!(names(&parser), ["request_body", "response_line"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use super::super::{Buffer, BufferView, COMPLETE, File, Heading, Transaction};
+use super::super::{Buffer, BufferView, COMPLETE, File, Heading, Transaction, Upgraded};
 use super::coding::Decoder;
 use super::config::HttpConfig;
 use super::headers::Headers;
@@ -143,6 +143,16 @@ impl HttpTransaction {
         match heading {
             Heading::ToServer => &mut self.request,
             Heading::ToClient => &mut self.response,
+        }
+    }
+
+    /// The request, for what goes on with it in HTTP/2.
+    pub(super) fn upgraded(&self) -> Upgraded {
+        let fields = (0..).map_while(|index| self.request.headers.at(index));
+        Upgraded {
+            method: self.method.clone(),
+            uri: self.raw_uri.clone().unwrap_or_default(),
+            fields: fields.map(|f| (f.name().to_vec(), f.value().to_vec())).collect(),
         }
     }
 
@@ -416,10 +426,26 @@ impl Transaction for HttpTransaction {
             Buffer::HttpRequestBody
             | Buffer::HttpResponseBody
             | Buffer::FileData
-            | Buffer::FileName
-            | Buffer::FileMagic => BODY,
+            | Buffer::FileName => BODY,
             _ => HEADERS,
         }
+    }
+
+    /// What is being read, not what was.
+    fn progress_name(&self, heading: Heading) -> Option<&'static str> {
+        let request = heading == Heading::ToServer;
+        let names = match self.message(heading).progress {
+            // What follows 100 Continue is a line again.
+            0 | LINE if !request && self.continued && self.response.headers.is_empty() => {
+                return Some("response_line");
+            }
+            0 => ["request_started", "response_started"],
+            LINE => ["request_headers", "response_headers"],
+            HEADERS | BODY => ["request_body", "response_body"],
+            COMPLETE => ["request_complete", "response_complete"],
+            _ => ["request_trailer", "response_trailer"],
+        };
+        Some(names[heading.index()])
     }
 
     fn buffer(&self, buffer: Buffer, heading: Heading, index: usize) -> Option<BufferView<'_>> {

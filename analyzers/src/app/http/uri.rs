@@ -9,30 +9,38 @@ use super::bytes::{is_lws, leading_number, trim};
 /// What there is of a URI.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Parts<'a> {
+    /// Two slashes stood where a host is expected.
+    slashes: bool,
     authority: Option<&'a [u8]>,
     path: &'a [u8],
     query: Option<&'a [u8]>,
     fragment: Option<&'a [u8]>,
 }
 
+/// What does not begin with a slash has a scheme if there is a colon anywhere; behind it credentials may be,
+/// up to the first `@` behind two slashes, and a host, with or without two slashes.
 fn split(raw: &[u8]) -> Parts<'_> {
     let mut parts = Parts::default();
     let mut rest = raw;
-    if rest.first() != Some(&b'/') {
-        let end =
-            rest.iter().position(|b| matches!(b, b':' | b'/' | b'?' | b'#')).unwrap_or(rest.len());
-        if let Some(after) = rest.get(end..).and_then(|rest| rest.strip_prefix(b":")) {
+    if rest.first() != Some(&b'/')
+        && let Some(colon) = rest.iter().position(|&b| b == b':')
+    {
+        rest = rest.get(colon + 1..).unwrap_or_default();
+        let slashes = rest.strip_prefix(b"//");
+        parts.slashes = slashes.is_some();
+        if let Some(after) = slashes.filter(|after| after.first() != Some(&b'/'))
+            && let Some(at) = after.iter().position(|&b| b == b'@')
+        {
+            rest = after.get(at + 1..).unwrap_or_default();
+        }
+        let begun = rest.strip_prefix(b"//").unwrap_or(rest);
+        let end = begun.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(begun.len());
+        let (authority, after) = begun.split_at(end);
+        // A port alone is no host: all of it is the path then.
+        let is_host = !trim(authority, is_lws).is_empty() && authority.first() != Some(&b':');
+        if is_host {
+            parts.authority = Some(authority);
             rest = after;
-            if let Some(after) = rest.strip_prefix(b"//") {
-                let end = after
-                    .iter()
-                    .position(|b| matches!(b, b'/' | b'?' | b'#'))
-                    .unwrap_or(after.len());
-                let (authority, after) = after.split_at(end);
-                let host = authority.iter().rposition(|&b| b == b'@').map_or(0, |at| at + 1);
-                parts.authority = authority.get(host..);
-                rest = after;
-            }
         }
     }
     if let Some(at) = rest.iter().position(|&b| b == b'#') {
@@ -134,10 +142,17 @@ pub(super) struct HostPort {
 }
 
 impl HostPort {
-    /// Lower case, without dots at the end.
+    /// Lower case.
     pub(super) fn name(&self) -> Vec<u8> {
+        self.raw.to_ascii_lowercase()
+    }
+
+    /// Lower case, without dots at the end: what becomes of a URI's host, other than of a field's.
+    fn of_uri(mut self) -> Self {
         let end = self.raw.iter().rposition(|&b| b != b'.').map_or(0, |at| at + 1);
-        self.raw.get(..end).unwrap_or_default().to_ascii_lowercase()
+        self.raw.truncate(end);
+        self.raw.make_ascii_lowercase();
+        self
     }
 
     /// Of an authority or a Host field.
@@ -206,8 +221,8 @@ impl Uri {
             return uri;
         }
         let parts = split(raw);
-        uri.host = parts.authority.and_then(HostPort::of);
-        uri.host_empty = parts.authority.is_some() && uri.host.is_none();
+        uri.host = parts.authority.and_then(HostPort::of).map(HostPort::of_uri);
+        uri.host_empty = parts.slashes && uri.host.is_none();
         let mut text = Vec::with_capacity(raw.len());
         uri.double_encoded = decode(parts.path, &mut text, true);
         remove_dots(&mut text);
@@ -257,6 +272,15 @@ mod tests {
             ("index.html", "index.html"),
             ("../x", "x"),
             ("/x?", "/x?"),
+            ("?url=file:///etc/hosts", "/etc/hosts"),
+            ("q/a?b:c/d?e", "/d?e"),
+            ("a:/b/c", "/b/c"),
+            ("a::b/c", ":b/c"),
+            ("a: /b", " /b"),
+            ("http://", "/"),
+            ("http://:80/x", "/:80/x"),
+            ("http://h?x=a@b", ""),
+            ("http://u@//x/y", "/y"),
         ] {
             assert_eq!(text(raw.as_bytes()), normal, "{raw}");
         }
@@ -269,13 +293,17 @@ mod tests {
         let host = HostPort::of(b" ExAmple.com.:8080 ").unwrap();
         assert_eq!(
             (host.name(), host.port, host.valid),
-            (b"example.com".to_vec(), Some(8080), true)
+            (b"example.com.".to_vec(), Some(8080), true)
         );
         let host = HostPort::of(b"[::1]:80").unwrap();
         assert_eq!((host.raw.as_slice(), host.port, host.valid), (&b"[::1]"[..], Some(80), true));
         assert!(!HostPort::of(b"a..b").unwrap().valid);
         assert!(!HostPort::of(b"a:x").unwrap().valid);
         assert_eq!(Uri::of(b"http://Host:81/", false).host.unwrap().port, Some(81));
+        let name = |raw: &[u8]| Uri::of(raw, false).host.map(|host| host.raw);
+        assert_eq!(name(b"http://U@p@Host../x"), Some(b"p@host".to_vec()));
+        assert_eq!(name(b"x?y:z/"), Some(b"z".to_vec()));
+        assert_eq!((name(b"a:///b"), name(b"//a:b/c")), (None, None));
         assert_eq!(Uri::of(b"a.b:443", true).host.unwrap().raw, b"a.b");
     }
 

@@ -230,6 +230,26 @@ pub(super) fn status(code: u32) -> String {
     known.map_or_else(|| format!("UNKNOWN_{code:08x}"), |(_, name)| (*name).to_owned())
 }
 
+/// What DOS and LAN Manager call an error; a number where there is a class of such errors and no name.
+pub(super) fn dos_status(class: u8, code: u16) -> String {
+    let name = match (class, code) {
+        (1, 0) => "DOS_SUCCESS",
+        (1, 1) => "DOS_BAD_FUNC",
+        (1, 2) => "DOS_BAD_FILE",
+        (1, 3) => "DOS_BAD_PATH",
+        (1, 4) => "DOS_TOO_MANY_OPEN_FILES",
+        (1, 5) => "DOS_ACCESS_DENIED",
+        (2, 1) => "SRV_ERROR",
+        (2, 2) => "SRV_BADPW",
+        (2, 3) => "SRV_BADTYPE",
+        (2, 4) => "SRV_ACCESS",
+        (2, 91) => "SRV_BADUID",
+        (1 | 2, _) => return code.to_string(),
+        _ => return format!("UNKNOWN_{class:02x}_{code:04x}"),
+    };
+    name.to_owned()
+}
+
 pub(super) const FSCTL_PIPE_TRANSCEIVE: u32 = 0x0011_c017;
 
 const FUNCTIONS: &[(u32, &str)] = &[
@@ -261,4 +281,22 @@ pub(super) fn is_rpc_service(name: &[u8]) -> bool {
     const SERVICES: [&[u8]; 7] =
         [b"svcctl", b"srvsvc", b"atsvc", b"lsarpc", b"samr", b"spoolss", b"winreg"];
     SERVICES.contains(&name.strip_prefix(b"\\").unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_dos_have_a_name_or_a_number() {
+        for (class, code, name) in [
+            (0, 0, "UNKNOWN_00_0000"),
+            (1, 5, "DOS_ACCESS_DENIED"),
+            (2, 1, "SRV_ERROR"),
+            (2, 5, "5"),
+            (3, 2, "UNKNOWN_03_0002"),
+        ] {
+            assert_eq!(dos_status(class, code), name);
+        }
+    }
 }

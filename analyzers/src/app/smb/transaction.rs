@@ -357,7 +357,7 @@ impl Transaction for SmbTransaction {
                 put("status_code", format!("{code:#x}").into());
             }
             Some(Status::Dos(class, code)) => {
-                put("status", format!("UNKNOWN_{class:02x}_{code:04x}").into());
+                put("status", names::dos_status(class, code).into());
                 put("status_code", format!("0x{code:04x}").into());
             }
             None => {}

@@ -48,7 +48,8 @@ enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     StartTls,
-    Data,
+    /// And whether the mail is sent ahead of the reply.
+    Data(bool),
     Reset,
     Quit,
     /// A mail's end.
@@ -89,6 +90,8 @@ pub struct Smtp {
     pipelining: bool,
     pending: VecDeque<Pending>,
     switch: Option<Switch>,
+    /// A command, or a reply to one, came to its end since this was asked last. The end of a mail is none.
+    ended_messages: [bool; 2],
 }
 
 impl Smtp {
@@ -107,6 +110,7 @@ impl Smtp {
             pipelining: false,
             pending: VecDeque::new(),
             switch: None,
+            ended_messages: [false; 2],
         }
     }
 
@@ -124,7 +128,7 @@ impl Smtp {
 
     fn expect(&mut self, kind: Kind) {
         let last = self.pending.back().map(|pending| pending.kind);
-        if matches!(last, Some(Kind::StartTls | Kind::Data)) {
+        if matches!(last, Some(Kind::StartTls | Kind::Data(_))) {
             // Nothing may be said before these are answered.
             self.event("smtp.invalid_pipelined_sequence");
         }
@@ -194,6 +198,14 @@ impl Parser for Smtp {
 
     fn switch(&mut self) -> Option<Switch> {
         self.switch.take()
+    }
+
+    fn tells_messages(&self) -> bool {
+        true
+    }
+
+    fn ended_messages(&mut self) -> [bool; 2] {
+        std::mem::take(&mut self.ended_messages)
     }
 
     fn memory_bytes(&self) -> usize {

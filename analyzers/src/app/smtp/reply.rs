@@ -46,17 +46,7 @@ impl Smtp {
             return Ok(());
         };
         match kind {
-            Kind::Data if code == b"354" && self.mode != Mode::Commands => {}
-            Kind::Data if code == b"354" => self.mode = Mode::Mail,
-            Kind::Data => {
-                if self.mode == Mode::Mail {
-                    self.mode = Mode::Commands;
-                }
-                if let Some(transaction) = transaction.and_then(|number| self.get_mut(number)) {
-                    transaction.rejected = true;
-                    transaction.event("smtp.data_command_rejected");
-                }
-            }
+            Kind::Data(ahead) if code != b"354" => self.rejected(transaction, ahead),
             Kind::StartTls if code != b"220" => self.event("smtp.tls_rejected"),
             _ => {}
         }
@@ -64,7 +54,11 @@ impl Smtp {
             return Ok(());
         }
         self.pending.pop_front();
+        self.ended_messages[Heading::ToClient.index()] = true;
         match kind {
+            Kind::Data(false) if code == b"354" && self.mode == Mode::Commands => {
+                self.mode = Mode::Mail;
+            }
             Kind::StartTls if code == b"220" => {
                 self.switch = Some(Switch::To(AppProto::Tls));
                 self.give_up();
@@ -74,6 +68,18 @@ impl Smtp {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The server does not want a mail, which may be on its way.
+    fn rejected(&mut self, number: Option<u64>, ahead: bool) {
+        let newest = self.next().checked_sub(1);
+        if ahead && self.mode == Mode::Mail && number == newest {
+            self.mode = Mode::Commands;
+        }
+        if let Some(transaction) = number.and_then(|number| self.get_mut(number)) {
+            transaction.rejected = true;
+            transaction.event("smtp.data_command_rejected");
+        }
     }
 
     /// The server has said what it thinks of all of a transaction.

@@ -39,9 +39,10 @@ impl Smtp {
     /// Begins a transaction where the line is not in one.
     fn begin(&mut self, line: &Line<'_>) -> Result<(), ParseError> {
         let begun = self.next() > 0;
+        let open = !self.over && !self.held.is_empty();
         // There is nothing to say of what only ends the session.
         let ends = matches!(Command::read(line.text), Command::Reset | Command::Quit);
-        if self.mode == Mode::Mail || (begun && (!self.over || ends)) {
+        if self.mode == Mode::Mail || open || (begun && ends) {
             return Ok(());
         }
         if self.held.len() >= self.config.transactions_limit {
@@ -58,6 +59,7 @@ impl Smtp {
 
     fn command(&mut self, line: Line<'_>) -> Result<(), ParseError> {
         self.begin(&line)?;
+        self.ended_messages[Heading::ToServer.index()] = true;
         if !line.is_whole() {
             self.event("smtp.truncated_line");
         }
@@ -85,7 +87,7 @@ impl Smtp {
                 if !self.data_command() {
                     return Ok(());
                 }
-                Kind::Data
+                Kind::Data(self.pipelining)
             }
             Command::Bdat(chunk) => {
                 self.bdat(chunk);
@@ -97,7 +99,7 @@ impl Smtp {
             Command::Other => Kind::Other,
         };
         self.expect(kind);
-        if kind == Kind::Data && self.pipelining {
+        if kind == Kind::Data(true) {
             self.mode = Mode::Mail;
         }
         Ok(())

@@ -125,7 +125,7 @@ impl Transaction for SmtpTransaction {
     fn stage(&self, buffer: Buffer, _heading: Heading) -> u8 {
         match buffer {
             Buffer::SmtpHelo | Buffer::SmtpMailFrom | Buffer::SmtpRcptTo => COMMANDS,
-            Buffer::EmailUrl | Buffer::FileData | Buffer::FileName | Buffer::FileMagic => BODY,
+            Buffer::EmailUrl | Buffer::FileData | Buffer::FileName => BODY,
             _ => HEADER,
         }
     }

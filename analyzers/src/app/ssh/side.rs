@@ -95,10 +95,12 @@ impl Side {
     ) -> Result<Option<usize>, ParseError> {
         let head = rest.get(..BANNER_LIMIT).unwrap_or(rest);
         let end = memchr::memchr2(b'\r', b'\n', head);
-        if end.unwrap_or(head.len()) >= BANNER_TOO_LONG {
+        let too_long = end.unwrap_or(head.len()) >= BANNER_TOO_LONG;
+        let is_one = head.starts_with(b"SSH-");
+        if too_long && is_one {
             transaction.event("ssh.long_banner");
         }
-        if end.is_none() && head.len() < BANNER_LIMIT {
+        if end.is_none() && head.len() < BANNER_LIMIT && (is_one || !too_long) {
             return Ok(None);
         }
         let line = head.get(..end.unwrap_or(head.len())).unwrap_or(head);

@@ -148,6 +148,8 @@ fn a_banner_that_is_too_long_is_cut() {
     assert_eq!(transaction.events(), ["ssh.long_banner"]);
     assert_eq!(text(&ssh, Buffer::SshSoftware, ToServer).unwrap().len(), 300);
     assert_eq!(transaction.progress(ToServer), PROPOSAL);
+    let shown = format!("{}[truncated 44 additional bytes]", "a".repeat(256));
+    assert_eq!(transaction.record()["client"]["software_version"], shown);
     let endless = [b"SSH-2.0-", [b'a'; 9000].as_slice()].concat();
     let ssh = said(&[(ToServer, &endless)]);
     assert_eq!(text(&ssh, Buffer::SshSoftware, ToServer).unwrap().len(), 2040);
@@ -170,7 +172,7 @@ fn banners_by_their_parts_and_ends() {
         assert_eq!(text(&ssh, Buffer::SshSoftware, ToServer).as_deref(), software);
         assert_eq!(ssh.transaction(0).unwrap().progress(ToServer), PROPOSAL);
     }
-    for banner in [&b"SSH-2.0\r\n"[..], b"SSH--x\n", b"hello\n"] {
+    for banner in [&b"SSH-2.0\r\n"[..], b"SSH--x\n", b"hello\n", &[b'x'; 300]] {
         let ssh = said(&[(ToServer, banner)]);
         let transaction = ssh.transaction(0).unwrap();
         assert_eq!(transaction.events(), ["ssh.invalid_banner"]);

@@ -11,6 +11,9 @@ pub const BANNER: u8 = 1;
 /// The end said what it would like to use.
 pub const PROPOSAL: u8 = 2;
 
+/// Bytes of what an end says of itself that a record has.
+const RECORD_LIMIT: usize = 256;
+
 /// What one end said.
 #[derive(Debug, Default)]
 pub struct End {
@@ -131,9 +134,9 @@ impl Transaction for SshTransaction {
                 continue;
             }
             let mut said = Map::new();
-            said.insert("proto_version".to_owned(), text(&end.proto));
+            said.insert("proto_version".to_owned(), limited(&end.proto));
             if !end.software.is_empty() {
-                said.insert("software_version".to_owned(), text(&end.software));
+                said.insert("software_version".to_owned(), limited(&end.software));
             }
             if let Some(Hassh { string, hash }) = &end.hassh {
                 let hassh = json!({ "hash": hash, "string": text(string) });
@@ -146,5 +149,16 @@ impl Transaction for SshTransaction {
 
     fn is_logged(&self) -> bool {
         self.ends.iter().any(|end| !end.proto.is_empty())
+    }
+}
+
+/// As much as a record has of it.
+fn limited(bytes: &[u8]) -> Value {
+    match bytes.split_at_checked(RECORD_LIMIT) {
+        Some((head, rest @ [_, ..])) => {
+            let head = String::from_utf8_lossy(head);
+            format!("{head}[truncated {} additional bytes]", rest.len()).into()
+        }
+        _ => text(bytes),
     }
 }

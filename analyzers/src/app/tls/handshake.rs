@@ -1,6 +1,8 @@
 //! Handshake messages, put together from records.
 
-use super::{CERTIFICATE, HANDSHAKE, HELLO, HELLO_DONE, TlsParser, certificate, hello, version};
+use super::{
+    CERTIFICATE, HANDSHAKE, HELLO, HELLO_DONE, TlsParser, certificate, hello, state, version,
+};
 use crate::app::{Heading, ParseError};
 
 /// Type and length.
@@ -12,12 +14,14 @@ mod kind {
     pub(super) const CLIENT_HELLO: u8 = 1;
     pub(super) const SERVER_HELLO: u8 = 2;
     pub(super) const CERTIFICATE: u8 = 11;
+    pub(super) const SERVER_KEY_EXCHANGE: u8 = 12;
     pub(super) const SERVER_HELLO_DONE: u8 = 14;
+    pub(super) const CLIENT_KEY_EXCHANGE: u8 = 16;
     pub(super) const FINISHED: u8 = 20;
 
     /// What else has no contents of interest, by the registry of such types.
     pub(super) fn is_other(kind: u8) -> bool {
-        matches!(kind, 0 | 3..=6 | 8 | 12 | 13 | 15 | 16 | 21..=25 | 67)
+        matches!(kind, 0 | 3..=6 | 8 | 13 | 15 | 21..=25 | 67)
     }
 }
 
@@ -54,8 +58,17 @@ impl TlsParser {
                 self.hello(heading, client, body)
             }
             kind::CERTIFICATE => self.certificates(heading, body),
+            kind::SERVER_KEY_EXCHANGE => {
+                self.transaction.came(state::SERVER_KEYX);
+                Ok(())
+            }
+            kind::CLIENT_KEY_EXCHANGE => {
+                self.transaction.came(state::CLIENT_KEYX);
+                Ok(())
+            }
             kind::SERVER_HELLO_DONE => {
                 self.transaction.advance(heading, HELLO_DONE);
+                Heading::ALL.iter().for_each(|&end| self.transaction.handshake_done(end));
                 Ok(())
             }
             kind::FINISHED => {
@@ -71,6 +84,7 @@ impl TlsParser {
     }
 
     fn hello(&mut self, heading: Heading, client: bool, body: &[u8]) -> Result<(), ParseError> {
+        self.transaction.came(if client { state::CLIENT_HELLO } else { state::SERVER_HELLO });
         let Some(read) = hello::read(body, client) else {
             return Err(self.fail(heading, "tls.invalid_handshake_message"));
         };
@@ -87,6 +101,9 @@ impl TlsParser {
             return Err(self.fail(heading, "tls.invalid_handshake_message"));
         }
         self.transaction.advance(heading, HELLO);
+        if !client && version::is_13(self.transaction.end(heading).version) {
+            self.transaction.handshake_done(heading);
+        }
         Ok(())
     }
 

@@ -5,6 +5,9 @@ use super::version;
 /// Names, protocols and the like that are kept of one hello.
 const LIST_LIMIT: usize = 256;
 
+/// The longest name of a host (RFC 1035).
+const NAME_MAX: usize = 255;
+
 /// Numbers of extensions.
 mod extension {
     pub(super) const SERVER_NAME: u16 = 0;
@@ -44,7 +47,7 @@ pub struct Hello {
     pub point_formats: Vec<u8>,
     /// In the client's order.
     pub signature_algorithms: Vec<u16>,
-    /// The client has a ticket of an earlier session.
+    /// The client has a ticket of an earlier session, or wants one.
     pub ticket: bool,
     /// Encrypted data follows at once.
     pub early_data: bool,
@@ -106,7 +109,8 @@ fn extension(read: &mut Read, number: u16, body: &[u8], client: bool) -> Option<
                 read.events.push("tls.invalid_sni_type");
                 return None;
             }
-            let Some(name) = vector16(&mut list) else {
+            let name = vector16(&mut list).filter(|name| (1..=NAME_MAX).contains(&name.len()));
+            let Some(name) = name else {
                 read.events.push("tls.invalid_sni_length");
                 return None;
             };
@@ -127,7 +131,7 @@ fn extension(read: &mut Read, number: u16, body: &[u8], client: bool) -> Option<
                 hello.alpn.push(vector8(&mut list)?.to_vec());
             }
         }
-        extension::SESSION_TICKET if client => hello.ticket = !body.is_empty(),
+        extension::SESSION_TICKET if client => hello.ticket = true,
         extension::EARLY_DATA if client => hello.early_data = true,
         extension::SUPPORTED_VERSIONS if client => {
             hello.supported_versions = numbers(vector8(&mut at)?);

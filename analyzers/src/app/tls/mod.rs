@@ -22,14 +22,14 @@ mod tests;
 
 pub use certificate::{Chain, Summary};
 pub use hello::Hello;
-pub use transaction::{CERTIFICATE, End, HANDSHAKE, HELLO, HELLO_DONE, TlsTransaction};
+pub use transaction::{CERTIFICATE, End, HANDSHAKE, HELLO, HELLO_DONE, TlsTransaction, state};
 
 use self::heartbeat::Heartbeats;
-use super::{AppProto, COMPLETE, Heading, ParseError, Parser, Transaction};
+use super::{AppProto, Heading, ParseError, Parser, Transaction};
 use crate::events::Timestamp;
 
 /// What costs and is not always wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TlsConfig {
     /// JA3 and JA3S, in records and buffers.
     pub ja3: bool,
@@ -37,6 +37,13 @@ pub struct TlsConfig {
     pub ja4: bool,
     /// The protocol that was spoken before, if the stream was switched.
     pub from_proto: Option<AppProto>,
+}
+
+impl Default for TlsConfig {
+    /// As Suricata's stock configuration: JA4 always, JA3 once a rule asks for it.
+    fn default() -> Self {
+        Self { ja3: false, ja4: true, from_proto: None }
+    }
 }
 
 /// One heading's stream.
@@ -168,7 +175,7 @@ impl Parser for TlsParser {
         side.ended = true;
         side.backlog = Vec::new();
         side.handshake = Vec::new();
-        self.transaction.advance(heading, COMPLETE);
+        self.transaction.finish(heading);
     }
 
     fn first(&self) -> u64 {

@@ -10,6 +10,8 @@ const LEN_LIMIT: usize = (1 << 14) + 1024;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
+/// An alert's level.
+const FATAL: u8 = 2;
 const HANDSHAKE_TYPE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 const HEARTBEAT: u8 = 24;
@@ -51,13 +53,21 @@ impl TlsParser {
             }
             ALERT => {
                 self.transaction.record_version(heading, version);
-                skip(self)
+                match body {
+                    Some(&[FATAL, _]) => {
+                        Heading::ALL.iter().for_each(|&end| self.transaction.finish(end));
+                        whole
+                    }
+                    Some(_) => whole,
+                    None => skip(self),
+                }
             }
             APPLICATION_DATA => {
                 self.transaction.record_version(heading, version);
                 // Early data comes before the server's hello: the handshake is not over.
                 if !self.crypto.early_data || self.crypto.server_hello {
                     self.crypto.data = true;
+                    self.transaction.handshake_done(heading);
                     self.transaction.advance(Heading::ToServer, COMPLETE);
                     self.transaction.advance(Heading::ToClient, COMPLETE);
                 }
@@ -92,5 +102,89 @@ impl TlsParser {
     fn is_handshake_hidden(&self) -> bool {
         let client_13 = version::is_13(self.transaction.end(Heading::ToServer).version);
         self.crypto.changed != [false; 2] && (!client_13 || self.crypto.server_hello)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{TlsConfig, TlsParser};
+    use crate::app::Heading::{self, ToClient, ToServer};
+    use crate::app::{COMPLETE, Parser};
+    use crate::events::Timestamp;
+
+    const DONE: &[u8] = &[22, 3, 3, 0, 4, 14, 0, 0, 0];
+    const CHANGE: &[u8] = &[20, 3, 3, 0, 1, 1];
+    const DATA: &[u8] = &[23, 3, 3, 0, 2, 0, 0];
+    const FATAL: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
+    const WARNING: &[u8] = &[21, 3, 3, 0, 2, 1, 0];
+
+    /// A hello without a session, with these extensions.
+    fn hello(kind: u8, extensions: &[u8]) -> Vec<u8> {
+        let mut body = vec![3, 3];
+        body.extend([7; 32]);
+        let ciphers: &[u8] =
+            if kind == 1 { &[0, 0, 2, 0xc0, 0x2f, 1, 0] } else { &[0, 0xc0, 0x2f, 0] };
+        body.extend(ciphers);
+        if !extensions.is_empty() {
+            body.extend((extensions.len() as u16).to_be_bytes());
+            body.extend(extensions);
+        }
+        let len = body.len() as u8;
+        [&[22, 3, 3, 0, len + 4, kind, 0, 0, len], body.as_slice()].concat()
+    }
+
+    fn parser(said: &[(Heading, &[u8])]) -> TlsParser {
+        let mut parser = TlsParser::new(TlsConfig::default());
+        for (heading, bytes) in said {
+            parser.data(*heading, bytes, Timestamp::ZERO).expect("legal");
+        }
+        parser
+    }
+
+    fn names(said: &[(Heading, &[u8])]) -> ([&'static str; 2], bool) {
+        let parser = parser(said);
+        let transaction = parser.transaction(0).expect("begun");
+        let name = |heading| transaction.progress_name(heading).expect("has names");
+        ([name(ToServer), name(ToClient)], transaction.is_ready())
+    }
+
+    #[test]
+    fn a_record_is_ready_once_both_handshakes_are_over() {
+        let (client, server) = (hello(1, &[]), hello(2, &[]));
+        let (client, server) = ((ToServer, &*client), (ToClient, &*server));
+        let begun = ["client_hello_done", "server_in_progress"];
+        assert_eq!(names(&[client]), (begun, false));
+        let answered = ["client_hello_done", "server_hello"];
+        assert_eq!(names(&[client, server]), (answered, false));
+        let done = ["client_handshake_done", "server_handshake_done"];
+        assert_eq!(names(&[client, server, (ToClient, DONE)]), (done, true));
+        // A resumed session has no such message: the first data of each end tells.
+        let changed = [client, server, (ToClient, CHANGE), (ToServer, CHANGE), (ToServer, DATA)];
+        assert!(!names(&changed).1);
+        assert!(names(&[&changed[..], &[(ToClient, DATA)]].concat()).1);
+        let gone = ["client_finished", "server_finished"];
+        assert_eq!(names(&[client, (ToClient, WARNING)]), (begun, false));
+        assert_eq!(names(&[client, (ToClient, FATAL)]), (gone, true));
+    }
+
+    #[test]
+    fn the_server_of_tls_1_3_is_done_with_its_hello() {
+        let (client, server) = (hello(1, &[0, 43, 0, 3, 2, 3, 4]), hello(2, &[0, 43, 0, 2, 3, 4]));
+        let said = [(ToServer, &*client), (ToClient, &*server), (ToClient, DATA)];
+        assert_eq!(names(&said), (["client_hello_done", "server_handshake_done"], false));
+        assert!(names(&[&said[..], &[(ToServer, DATA)]].concat()).1);
+    }
+
+    #[test]
+    fn a_client_that_knows_tickets_is_told_of_however_it_ends() {
+        for (extensions, logged) in [(&[][..], false), (&[0, 35, 0, 0][..], true)] {
+            let mut parser = parser(&[(ToServer, &hello(1, extensions))]);
+            parser.end(ToServer, Timestamp::ZERO);
+            parser.end(ToClient, Timestamp::ZERO);
+            let transaction = parser.transaction(0).expect("begun");
+            assert_eq!(transaction.progress(ToClient), COMPLETE);
+            assert_eq!((transaction.is_ready(), transaction.is_logged()), (true, logged));
+            assert_eq!(transaction.record()["version"], "TLS 1.2");
+        }
     }
 }

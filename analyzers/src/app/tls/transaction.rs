@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::certificate::{Chain, Summary};
 use super::hello::Hello;
 use super::{TlsConfig, fingerprint, version};
-use crate::app::{AppProto, Buffer, BufferView, Field, Heading, Transaction};
+use crate::app::{AppProto, Buffer, BufferView, COMPLETE, Field, Heading, Transaction};
 
 /// The end's hello was read.
 pub const HELLO: u8 = 1;
@@ -15,6 +15,14 @@ pub const CERTIFICATE: u8 = 2;
 pub const HELLO_DONE: u8 = 3;
 /// The end goes over to encryption.
 pub const HANDSHAKE: u8 = 4;
+
+/// What `ssl_state` asks for, as bits of [`Field::TlsState`].
+pub mod state {
+    pub const CLIENT_HELLO: u8 = 1;
+    pub const SERVER_HELLO: u8 = 2;
+    pub const CLIENT_KEYX: u8 = 4;
+    pub const SERVER_KEYX: u8 = 8;
+}
 
 /// Bytes of time at the beginning of a random.
 const TIME_LEN: usize = 4;
@@ -37,13 +45,37 @@ pub struct End {
 #[derive(Debug)]
 pub struct TlsTransaction {
     ends: [End; 2],
+    /// Of the messages that `ssl_state` knows the latest, of either end.
+    state: u8,
     from_proto: Option<AppProto>,
     events: Vec<&'static str>,
+    /// Which end's handshake is over.
+    done: [bool; 2],
+    /// Which end says nothing more.
+    finished: [bool; 2],
 }
 
 impl TlsTransaction {
     pub(super) fn new(from_proto: Option<AppProto>) -> Self {
-        Self { ends: Default::default(), from_proto, events: Vec::new() }
+        Self {
+            ends: Default::default(),
+            state: 0,
+            from_proto,
+            events: Vec::new(),
+            done: [false; 2],
+            finished: [false; 2],
+        }
+    }
+
+    /// An end's handshake is over.
+    pub(super) fn handshake_done(&mut self, heading: Heading) {
+        self.done[heading.index()] = true;
+    }
+
+    /// An end says nothing more: it is gone, or one of them gave up.
+    pub(super) fn finish(&mut self, heading: Heading) {
+        self.finished[heading.index()] = true;
+        self.advance(heading, COMPLETE);
     }
 
     /// What was sent in a heading.
@@ -65,6 +97,11 @@ impl TlsTransaction {
     pub(super) fn advance(&mut self, heading: Heading, stage: u8) {
         let end = self.end_mut(heading);
         end.progress = end.progress.max(stage);
+    }
+
+    /// A message came that `ssl_state` knows.
+    pub(super) fn came(&mut self, message: u8) {
+        self.state = message;
     }
 
     pub(super) fn record_version(&mut self, heading: Heading, version: u16) {
@@ -136,8 +173,8 @@ impl TlsTransaction {
         .sum()
     }
 
-    /// The session goes on from an earlier one: it has the server's old number, or the client a ticket and
-    /// the server no certificate.
+    /// The session goes on from an earlier one: it has the server's old number, or the client knows tickets
+    /// and the server shows no certificate.
     fn is_resumed(&self) -> bool {
         let [client, server] = &self.ends;
         let Some(answer) = &server.hello else { return false };
@@ -203,9 +240,10 @@ impl Transaction for TlsTransaction {
             Field::TlsVersion => (end.version != 0).then_some(end.version.into()),
             Field::TlsCertNotBefore => summary(end).map(|s| seconds(s.not_before)),
             Field::TlsCertNotAfter => summary(end).map(|s| seconds(s.not_after)),
-            Field::TlsCertChainLen => {
+            Field::TlsCertChainLen if heading == Heading::ToClient => {
                 (end.progress >= CERTIFICATE).then_some(end.chain.certificates.len() as u64)
             }
+            Field::TlsState => Some(self.state.into()),
             _ => None,
         }
     }
@@ -225,7 +263,8 @@ impl Transaction for TlsTransaction {
         if let Some(name) = name {
             put(&mut object, "sni", json!(text(name)));
         }
-        put(&mut object, "version", json!(version::name(server.version)));
+        let spoken = if server.version == 0 { client.version } else { server.version };
+        put(&mut object, "version", json!(version::name(spoken)));
         for (key, end) in [("ja3", client), ("ja3s", server)] {
             if let Some([hash, string]) = &end.ja3 {
                 put(&mut object, key, json!({ "hash": hash, "string": string }));
@@ -252,7 +291,40 @@ impl Transaction for TlsTransaction {
         object
     }
 
-    /// There is something to tell: a certificate, a resumed session, or one that hides its certificates.
+    fn progress_name(&self, heading: Heading) -> Option<&'static str> {
+        const NAMES: [[&str; 5]; 2] = [
+            [
+                "client_in_progress",
+                "client_hello_done",
+                "client_cert_done",
+                "client_handshake_done",
+                "client_finished",
+            ],
+            [
+                "server_in_progress",
+                "server_hello",
+                "server_cert_done",
+                "server_handshake_done",
+                "server_finished",
+            ],
+        ];
+        let end = self.end(heading);
+        let at = match &end.hello {
+            _ if self.finished[heading.index()] => 4,
+            _ if self.done[heading.index()] => 3,
+            Some(_) if !end.chain.certificates.is_empty() => 2,
+            hello => usize::from(hello.is_some()),
+        };
+        Some(NAMES[heading.index()][at])
+    }
+
+    /// Once both handshakes are over.
+    fn is_ready(&self) -> bool {
+        self.done == [true; 2] || self.finished == [true; 2]
+    }
+
+    /// There is something to tell: a certificate, a resumed session or the wish for one, or one that hides its
+    /// certificates.
     fn is_logged(&self) -> bool {
         let [client, server] = &self.ends;
         summary(server).is_some()

@@ -9,11 +9,11 @@ use super::flow_state::FlowState;
 use crate::app::{Conversation, Heading};
 use crate::decode::{Transport, TunnelKind};
 use crate::events::{
-    AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, FileInfo, FlowEnds,
-    FlowInt, FlowVariables, SignatureAlert, Variable,
+    AlertFlow, AlertPacket, AlertPayload, AlertSource, AlertTransaction, Event, FileInfo, FlowEnds,
+    FlowInt, FlowVariables, SignatureAlert, TaggedPacket, Variable,
 };
-use crate::pipeline::{ends_of, layers, objects};
-use crate::profile::{Findings, PacketView};
+use crate::pipeline::{app_flow, ends_of, layers, objects};
+use crate::profile::{Findings, Packet, PacketView};
 
 /// The most alerts that one packet may cause: `packet-alert-max` of Suricata's stock configuration.
 const MOST_ALERTS: usize = 15;
@@ -35,17 +35,13 @@ impl Engine {
         let mut taken = 0;
         for matched in &matched {
             let Some(rule) = plan.base.rule(matched.rule) else { continue };
-            if rule.rule.action == Action::Pass {
-                // Of what is more than this packet all the rest passes, too.
-                state.passed |= sight.view.flow_id.is_some()
-                    && (matched.in_stream
-                        || matches!(
-                            rule.kind,
-                            Kind::IpOnly | Kind::ProtocolOnly | Kind::Transaction
-                        ));
-                break;
-            }
-            if rule.rule.noalert || rule.rule.action == Action::Config {
+            let passes = rule.rule.action == Action::Pass;
+            let silent = rule.rule.noalert || rule.rule.action == Action::Config;
+            if (passes && !rule.rule.alert) || (silent && !passes) {
+                if passes {
+                    state.passed |= passes_flow(rule.kind, matched, sight);
+                    break;
+                }
                 continue;
             }
             if taken == MOST_ALERTS {
@@ -66,9 +62,33 @@ impl Engine {
             self.counters.alerts += 1;
             let alert = self.alert(matched, sight, state);
             findings.alert(sight.view.flow_id, alert);
+            for tag in &rule.rule.tags {
+                self.tags.begin(tag, sight.ends.as_ref(), &mut state.tag, sight.now());
+            }
+            if passes {
+                state.passed |= passes_flow(rule.kind, matched, sight);
+                break;
+            }
         }
         matched.clear();
         self.matched = matched;
+    }
+
+    /// A packet that a rule asked for.
+    pub(crate) fn tagged(&self, sight: &Sight<'_>, state: &FlowState, findings: &mut Findings) {
+        let view = sight.view;
+        let Some(packet) = view.packet else { return };
+        findings.emit(Event::Tagged(Box::new(TaggedPacket {
+            timestamp: view.timestamp,
+            packet: alert_packet(view, packet, true),
+            source: source_of(view),
+            ends: ends_of_packet(sight),
+            vlans: packet.decoded.vlans,
+            flow: view.flow.map(|flow| {
+                let parent = view.context.and_then(|context| context.parent);
+                app_flow(&flow, parent, self.variables(state, &self.packet_captures))
+            }),
+        })));
     }
 
     fn alert(&self, matched: &Matched, sight: &Sight<'_>, state: &FlowState) -> SignatureAlert {
@@ -80,25 +100,9 @@ impl Engine {
             timestamp: view.timestamp,
             profile: Arc::clone(&self.plan.profile),
             signature: signature.unwrap_or_default(),
-            packet: view.packet.map(|packet| AlertPacket {
-                number: view.number,
-                wire: packet.meta.wire,
-                direction: packet.meta.direction,
-                data: detail.packet.then(|| packet.decoded.frame.into()),
-                link_type: 1,
-            }),
+            packet: view.packet.map(|packet| alert_packet(view, packet, detail.packet)),
             source: source_of(view),
-            ends: sight.ends.map(|ends| FlowEnds {
-                src: ends.src,
-                dst: ends.dst,
-                src_port: ends.src_port,
-                dst_port: ends.dst_port,
-                protocol: ends.protocol,
-                icmp: view.packet.and_then(|packet| match &packet.decoded.transport {
-                    Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => Some((icmp.kind, icmp.code)),
-                    _ => None,
-                }),
-            }),
+            ends: ends_of_packet(sight),
             vlans: match (view.packet, view.flow) {
                 (Some(packet), _) => packet.decoded.vlans,
                 (None, Some(flow)) => flow.vlans(),
@@ -166,6 +170,37 @@ impl Engine {
     }
 }
 
+/// Whether a pass rule lets more through than this packet: all the rest of the flow.
+fn passes_flow(kind: Kind, matched: &Matched, sight: &Sight<'_>) -> bool {
+    let of_flow = matches!(kind, Kind::IpOnly | Kind::ProtocolOnly | Kind::Transaction);
+    sight.view.flow_id.is_some() && (matched.in_stream || of_flow)
+}
+
+fn alert_packet(view: &PacketView<'_>, packet: &Packet<'_>, with_data: bool) -> AlertPacket {
+    AlertPacket {
+        number: view.number,
+        wire: packet.meta.wire,
+        direction: packet.meta.direction,
+        data: with_data.then(|| packet.decoded.frame.into()),
+        link_type: 1,
+    }
+}
+
+fn ends_of_packet(sight: &Sight<'_>) -> Option<FlowEnds> {
+    let ends = sight.ends?;
+    Some(FlowEnds {
+        src: ends.src,
+        dst: ends.dst,
+        src_port: ends.src_port,
+        dst_port: ends.dst_port,
+        protocol: ends.protocol,
+        icmp: sight.view.packet.and_then(|packet| match &packet.decoded.transport {
+            Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => Some((icmp.kind, icmp.code)),
+            _ => None,
+        }),
+    })
+}
+
 fn source_of(view: &PacketView<'_>) -> AlertSource {
     let Some(packet) = view.packet else { return AlertSource::StreamEnd };
     if packet.counted_len != packet.meta.frame_len {
@@ -181,22 +216,21 @@ fn source_of(view: &PacketView<'_>) -> AlertSource {
     }
 }
 
-/// The transaction that matched; of rules of packets and streams, the latest of the flow.
+/// The transaction that matched.
 fn transaction(
     conversation: &Conversation,
     number: Option<u64>,
     heading: Heading,
 ) -> Option<AlertTransaction> {
     let parser = conversation.parser()?;
-    let guessed = number.is_none();
-    let number = number.or_else(|| parser.next().checked_sub(1))?;
+    let number = number?;
     let transaction = parser.transaction(number)?;
     let to_server = heading == Heading::ToServer;
     Some(AlertTransaction {
         tx_id: number,
-        guessed,
-        progress_to_server: None,
-        progress_to_client: None,
+        guessed: false,
+        progress_to_server: transaction.progress_name(Heading::ToServer),
+        progress_to_client: transaction.progress_name(Heading::ToClient),
         objects: objects(parser.protocol(), transaction),
         files: transaction
             .files()

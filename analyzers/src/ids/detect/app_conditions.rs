@@ -7,7 +7,7 @@ use sha2::Sha256;
 use super::super::rule::ast::{
     AppCondition, CertDate, Compare, DceInterface, FileDigests, HashKind, SslState, TlsVersions,
 };
-use crate::app::tls::{HANDSHAKE, HELLO};
+use crate::app::tls::state;
 use crate::app::{Field, File, FileState, Heading, Transaction};
 use crate::events::Timestamp;
 
@@ -63,30 +63,19 @@ fn interface(wanted: &DceInterface, transaction: &dyn Transaction) -> bool {
     })
 }
 
-/// How far the handshake came, in Suricata's terms.
+/// What came last of the messages that it knows; negated ones hold for all others.
 fn ssl_state(wanted: &SslState, transaction: &dyn Transaction) -> bool {
-    let (client, server) =
-        (transaction.progress(Heading::ToServer), transaction.progress(Heading::ToClient));
+    let came = transaction.number(Field::TlsState, Heading::ToServer).unwrap_or(0);
     let known = [
-        (wanted.client_hello, client >= HELLO),
-        (wanted.server_hello, server >= HELLO),
-        (wanted.client_keyx, client >= HANDSHAKE),
-        (wanted.server_keyx, server > HELLO),
-        (wanted.unknown, client < HELLO && server < HELLO),
+        (wanted.client_hello, state::CLIENT_HELLO),
+        (wanted.server_hello, state::SERVER_HELLO),
+        (wanted.client_keyx, state::CLIENT_KEYX),
+        (wanted.server_keyx, state::SERVER_KEYX),
+        (wanted.unknown, 0),
     ];
-    let mut asked = known.iter().filter_map(|&(wanted, is)| wanted.map(|wanted| (wanted, is)));
-    let (mut any, mut positive) = (false, false);
-    for (wanted, is) in asked.by_ref() {
-        match (wanted, is) {
-            (false, true) => return false,
-            (false, false) => {}
-            (true, is) => {
-                positive = true;
-                any |= is;
-            }
-        }
-    }
-    any || !positive
+    known.iter().any(|&(wanted, message)| {
+        wanted.is_some_and(|wanted| wanted == (message != 0 && came == u64::from(message)))
+    })
 }
 
 fn tls_version(wanted: &TlsVersions, transaction: &dyn Transaction, heading: Heading) -> bool {

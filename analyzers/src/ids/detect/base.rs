@@ -211,7 +211,7 @@ impl RuleBase {
                 Kind::ProtocolOnly => protocol_only.push(index),
                 Kind::Transaction => app.add(index, compiled),
                 Kind::Packet | Kind::Stream | Kind::PacketAndStream => {
-                    if compiled.decode_event {
+                    if rule.decode_event {
                         decode_events.push(index);
                         continue;
                     }
@@ -423,10 +423,11 @@ fn app_literal(rule: &Rule) -> Gate {
 
 /// Whether anything about a rule is decided by files.
 pub(crate) fn is_of_files(rule: &Rule) -> bool {
-    rule.inspections.iter().any(|i| {
-        matches!(i.source, Source::App(Buffer::FileData | Buffer::FileName | Buffer::FileMagic))
-    }) || rule
-        .app
+    rule.inspections
         .iter()
-        .any(|c| matches!(c, AppCondition::FileSize(_) | AppCondition::FileHash { .. }))
+        .any(|i| matches!(i.source, Source::App(Buffer::FileData | Buffer::FileName)))
+        || rule
+            .app
+            .iter()
+            .any(|c| matches!(c, AppCondition::FileSize(_) | AppCondition::FileHash { .. }))
 }

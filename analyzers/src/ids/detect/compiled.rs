@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::super::matching::{Datasets, Program, Transforms};
 use super::super::rule::References;
 use super::super::rule::ast::{
-    Action, AppCondition, BitOperation, Direction, FlowIntOperand, FlowIntOperation, HostSide,
-    Match, PacketBuffer, PacketCondition, Protocol, Rule, Source, StateOperation, StreamPart,
-    Target, XTrack,
+    Action, AppCondition, BitOperation, Direction, FlowIntOperand, FlowIntOperation, FlowOptions,
+    HostSide, Match, PacketBuffer, PacketCondition, Protocol, Rule, Source, StateOperation,
+    StreamPart, Target, XTrack,
 };
 use super::names::Names;
 use crate::app::{AppProto, Buffer, Heading};
@@ -18,7 +18,8 @@ use crate::events::{MetadataEntry, Signature, SignatureAction, SignatureTarget};
 pub(crate) enum Kind {
     /// Nothing but addresses: once per flow and heading.
     IpOnly,
-    /// Nothing but addresses and what the flow was recognised as: when that becomes known.
+    /// Nothing but addresses and what the flow was recognised as: of TCP at the first packet of a heading behind
+    /// that of which it became known, else at every packet.
     ProtocolOnly,
     /// Packets, and what their payload holds.
     Packet,
@@ -75,10 +76,14 @@ pub(crate) struct CompiledRule {
     /// In order.
     pub(crate) checks: Vec<StateOp>,
     pub(crate) changes: Vec<StateOp>,
-    /// It asks for an odd thing about packets that others do not reach: those that cannot be decoded.
-    pub(crate) decode_event: bool,
     /// Looks at both headings of a transaction.
     pub(crate) both_headings: bool,
+    /// Of a rule of transactions, what it wants of the stream is to be found before what it wants of the
+    /// transaction. Either is found once.
+    pub(crate) payload_first: bool,
+    /// Asks for nothing but what frames say, which Suricata decides when it looks at a transaction in a
+    /// heading for the first time: what comes later does not count.
+    pub(crate) at_first_look: bool,
 }
 
 impl CompiledRule {
@@ -125,13 +130,28 @@ impl CompiledRule {
             app_parts,
             checks,
             changes,
-            decode_event: rule.packet.iter().any(|condition| match condition {
-                PacketCondition::Event(name) => !name.starts_with("stream."),
-                _ => false,
-            }),
             both_headings: rule.header.direction == Direction::Transaction,
+            payload_first: payload_is_fast(&rule),
+            at_first_look: rule.inspections.is_empty()
+                && !rule.app.is_empty()
+                && rule.app.iter().all(
+                    |c| matches!(c, AppCondition::Number { field, .. } if field.is_of_frame()),
+                ),
             rule,
         })
+    }
+
+    /// Whether it also holds for what is left of a flow: it asks for nothing but where the
+    /// flow goes and what it is.
+    pub(crate) fn holds_at_end(&self) -> bool {
+        let rule = &self.rule;
+        let FlowOptions { heading: _, state, stream, fragments } = rule.flow;
+        let flow = state.is_none() && stream.is_none() && fragments.is_none();
+        rule.packet.is_empty()
+            && rule.app.is_empty()
+            && rule.inspections.is_empty()
+            && self.checks.is_empty()
+            && flow
     }
 
     /// Whether the flow's protocol is one that the rule is about.
@@ -139,7 +159,7 @@ impl CompiledRule {
         match (self.rule.app_protocol, protocol) {
             (None, _) => true,
             (Some(wanted), Some(known)) => {
-                wanted == known || wanted == AppProto::Dcerpc && known == AppProto::Smb
+                wanted.covers(known) || wanted == AppProto::Dcerpc && known == AppProto::Smb
             }
             (Some(_), None) => false,
         }
@@ -149,6 +169,7 @@ impl CompiledRule {
     pub(crate) fn protocols(&self) -> Vec<AppProto> {
         match self.rule.app_protocol {
             Some(AppProto::Dcerpc) => vec![AppProto::Dcerpc, AppProto::Smb],
+            Some(AppProto::Http) => vec![AppProto::Http1, AppProto::Http2],
             Some(protocol) => vec![protocol],
             None => CARRIERS_OF_FILES.to_vec(),
         }
@@ -164,6 +185,7 @@ impl CompiledRule {
 /// Protocols that a rule without one may be about: those whose transactions carry files.
 const CARRIERS_OF_FILES: &[AppProto] = &[
     AppProto::Http1,
+    AppProto::Http2,
     AppProto::Smtp,
     AppProto::Smb,
     AppProto::FtpData,
@@ -173,6 +195,37 @@ const CARRIERS_OF_FILES: &[AppProto] = &[
     AppProto::Ssh,
     AppProto::Dcerpc,
 ];
+
+/// Whether Suricata's prefilter would look for a content of the payload: one that the rule names, or any if there
+/// is none but in buffers that say little.
+fn payload_is_fast(rule: &Rule) -> bool {
+    let of = |app: bool| {
+        let inspections =
+            rule.inspections.iter().filter(move |i| matches!(i.source, Source::App(_)) == app);
+        inspections.flat_map(|inspection| {
+            inspection.matches.iter().filter_map(|found| match found {
+                Match::Content(content) => Some((inspection.source, content)),
+                _ => None,
+            })
+        })
+    };
+    let says_little = |source| {
+        matches!(
+            source,
+            Source::App(
+                Buffer::HttpMethod
+                    | Buffer::HttpStatCode
+                    | Buffer::HttpStatMsg
+                    | Buffer::HttpProtocol
+            )
+        )
+    };
+    let named = |app| of(app).any(|(_, content)| content.fast_pattern.is_some());
+    named(false)
+        || !named(true)
+            && of(false).any(|(_, content)| !content.negated)
+            && of(true).all(|(source, content)| content.negated || says_little(source))
+}
 
 fn only_heading(buffer: Buffer) -> Option<Heading> {
     match buffer.headings() {
@@ -247,18 +300,12 @@ fn kind(rule: &Rule) -> Kind {
     }
     let payload = rule.inspections_of(Source::Payload).next().is_some();
     if !payload {
-        let bare = rule.packet.is_empty()
-            && rule.app.is_empty()
-            && rule.inspections.is_empty()
-            && rule.flow == super::super::rule::ast::FlowOptions::default();
-        let only_bits = rule.state.iter().all(|op| !matches!(op, StateOperation::FlowInt(_)));
-        let ports = !rule.header.src_ports.is_any() || !rule.header.dst_ports.is_any();
-        let plain_protocol =
-            matches!(rule.header.protocol, Protocol::Ip | Protocol::Tcp | Protocol::Udp);
-        return match (bare, rule.app_protocol) {
-            (true, Some(_)) if only_bits => Kind::ProtocolOnly,
-            (true, None) if only_bits && !ports && plain_protocol => Kind::IpOnly,
-            _ => Kind::Packet,
+        return if is_of_addresses(rule) {
+            Kind::IpOnly
+        } else if is_of_protocols(rule) {
+            Kind::ProtocolOnly
+        } else {
+            Kind::Packet
         };
     }
     let tcp = matches!(
@@ -287,17 +334,49 @@ fn kind(rule: &Rule) -> Kind {
     }
 }
 
+/// Nothing but addresses and ports, of which nothing is taken away, and what is asked of hosts.
+fn is_of_addresses(rule: &Rule) -> bool {
+    let state = rule.state.iter().all(|op| match op {
+        StateOperation::HostBits(_) | StateOperation::XBits(_) => true,
+        StateOperation::FlowBits(bits) => !bits.operation.is_check(),
+        StateOperation::FlowInt(_) => false,
+    });
+    rule.app_protocol.is_none()
+        && rule.app.is_empty()
+        && rule.inspections.is_empty()
+        && rule.flow == FlowOptions::default()
+        && !rule.header.src.negated
+        && !rule.header.dst.negated
+        && rule.packet.iter().all(|condition| matches!(condition, PacketCondition::IpProto(_)))
+        && state
+}
+
+/// Nothing but what the flow was recognised as.
+fn is_of_protocols(rule: &Rule) -> bool {
+    let state = rule.state.iter().all(|op| match op {
+        StateOperation::FlowBits(bits) => bits.operation == BitOperation::Set,
+        StateOperation::HostBits(_) | StateOperation::XBits(_) => true,
+        StateOperation::FlowInt(_) => false,
+    });
+    let protocol = |condition: &PacketCondition| {
+        matches!(condition, PacketCondition::AppProtocol { .. } | PacketCondition::IpProto(_))
+    };
+    rule.app_protocol.is_none()
+        && rule.app.is_empty()
+        && rule.inspections.is_empty()
+        && rule.flow == FlowOptions { heading: rule.flow.heading, ..FlowOptions::default() }
+        && rule.packet.iter().all(protocol)
+        && rule.packet.iter().any(|c| matches!(c, PacketCondition::AppProtocol { .. }))
+        && state
+}
+
 /// Conditions that only a packet can meet, so that its payload is what the rule is about.
 fn is_packet_bound(condition: &PacketCondition) -> bool {
     !matches!(
         condition,
         PacketCondition::StreamSize(_)
             | PacketCondition::AppProtocol { .. }
-            | PacketCondition::FlowAge(_)
-            | PacketCondition::FlowPackets { .. }
-            | PacketCondition::FlowBytes { .. }
             | PacketCondition::Variable { .. }
-            | PacketCondition::SameIp
             | PacketCondition::FtpBounce
     )
 }

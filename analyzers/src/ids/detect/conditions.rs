@@ -149,7 +149,7 @@ pub(crate) fn holds(
     use PacketCondition as C;
     match condition {
         C::AppProtocol { protocol, failed, negated, mode } => {
-            app_protocol(view, *protocol, *failed, mode) != *negated
+            app_protocol(view, *protocol, *failed, *negated, mode)
         }
         C::FlowAge(age) => view.flow.is_some_and(|flow| {
             let seconds = view.timestamp.as_secs().saturating_sub(flow.start().as_secs());
@@ -192,34 +192,49 @@ fn has_event(view: &PacketView<'_>, name: &str) -> bool {
     view.packet
         .is_some_and(|packet| packet.decoded.faults.iter().any(|fault| fault.event() == name))
         || view.stream.events.iter().any(|event| event == name)
-        || view.conversation().is_some_and(|c| c.events().any(|event| event == name))
+        || view.layer_events().any(|event| event == name)
 }
 
+/// What is not known yet is nothing, and not something else either.
 fn app_protocol(
     view: &PacketView<'_>,
     protocol: Option<AppProto>,
     failed: bool,
+    negated: bool,
     mode: &str,
 ) -> bool {
     let Some(conversation) = view.conversation() else {
-        return protocol.is_none() && !failed;
+        return protocol.is_none() && !failed && !negated;
     };
     let wanted = match (protocol, failed) {
         (Some(protocol), _) => Verdict::Found(protocol),
         (None, true) => Verdict::Failed,
         (None, false) => Verdict::Unknown,
     };
-    let of = |side| conversation.side(side) == wanted;
+    let equal = |known: Verdict| match (wanted, known) {
+        (Verdict::Found(wanted), Verdict::Found(known)) => wanted.covers(known),
+        (wanted, known) => wanted == known,
+    };
+    let is = |known: Verdict| match negated {
+        false => equal(known),
+        true => known != Verdict::Unknown && !equal(known),
+    };
+    let of = |side| conversation.side(side);
     match mode {
-        "to_server" | "toserver" => of(Heading::ToServer),
-        "to_client" | "toclient" => of(Heading::ToClient),
-        "either" => of(Heading::ToServer) || of(Heading::ToClient),
-        "original" => conversation.original() == protocol && protocol.is_some(),
-        "final" => conversation.verdict() == wanted,
-        _ => match conversation.side(view.heading) {
-            Verdict::Unknown if wanted != Verdict::Unknown => conversation.verdict() == wanted,
-            known => known == wanted,
-        },
+        "to_server" | "toserver" => is(of(Heading::ToServer)),
+        "to_client" | "toclient" => is(of(Heading::ToClient)),
+        "either" if negated => {
+            let sides = Heading::ALL.map(of);
+            sides != [Verdict::Unknown; 2] && !sides.into_iter().any(equal)
+        }
+        "either" => Heading::ALL.map(of).into_iter().any(equal),
+        "original" => {
+            let original = conversation.original();
+            let same = protocol.zip(original).is_some_and(|(wanted, known)| wanted.covers(known));
+            original.is_some() && same != negated
+        }
+        "final" => is(conversation.verdict()),
+        _ => is(of(view.heading)),
     }
 }
 
@@ -317,7 +332,8 @@ fn has_option(options: Ipv4OptionSet, wanted: IpOption) -> bool {
         IpOption::StreamId => O::STREAM_ID,
         IpOption::CommercialSecurity => O::COMMERCIAL_SECURITY,
         IpOption::RouterAlert => O::ROUTER_ALERT,
-        IpOption::Any => u16::MAX,
+        // All of them at once: as measured, though the documentation says that any will do.
+        IpOption::Any => return false,
     };
     options.has(mask)
 }
@@ -327,7 +343,11 @@ fn fragment_bits(wanted: &FragBits, more: bool, dont: bool, reserved: bool) -> b
         [(wanted.more_fragments, more), (wanted.dont_fragment, dont), (wanted.reserved, reserved)];
     match wanted.modifier {
         FlagsModifier::Exact => pairs.iter().all(|(wanted, set)| wanted == set),
-        FlagsModifier::All => pairs.iter().all(|(wanted, set)| !wanted || *set),
+        // All of these and, other than with `flags`, more.
+        FlagsModifier::All => {
+            pairs.iter().all(|(wanted, set)| !wanted || *set)
+                && pairs.iter().any(|(wanted, set)| !wanted && *set)
+        }
         FlagsModifier::Any => pairs.iter().any(|(wanted, set)| *wanted && *set),
         FlagsModifier::Not => !pairs.iter().any(|(wanted, set)| *wanted && *set),
     }
@@ -427,6 +447,7 @@ mod tests {
         assert!(fragment_bits(&bits(FlagsModifier::Exact), true, false, false));
         assert!(!fragment_bits(&bits(FlagsModifier::Exact), true, true, false));
         assert!(fragment_bits(&bits(FlagsModifier::All), true, true, false));
+        assert!(!fragment_bits(&bits(FlagsModifier::All), true, false, false));
         assert!(!fragment_bits(&bits(FlagsModifier::Any), false, true, false));
         assert!(fragment_bits(&bits(FlagsModifier::Not), false, true, false));
     }

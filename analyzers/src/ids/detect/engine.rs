@@ -19,18 +19,21 @@ use super::conditions::{self, Ends, header_holds};
 use super::flow_state::FlowState;
 use super::limits::RuleLimits;
 use super::remember::Memory;
+use super::tags::Tags;
+use crate::app::Heading;
+use crate::app::detect::Verdict;
 use crate::decode::{Decoded, Transport};
 use crate::events::{AlertDetail, FlowVariables, Timestamp};
 use crate::flow::FlowId;
 use crate::profile::{Findings, PacketView};
-use crate::stream::RawWindow;
+use crate::stream::{RawWindow, SessionState};
 
 /// What all instances of a profile share.
 #[derive(Debug)]
 pub(crate) struct EnginePlan {
-    pub(crate) base: RuleBase,
+    pub(crate) base: Arc<RuleBase>,
     /// By rule.
-    pub(crate) limits: Vec<RuleLimits>,
+    pub(crate) limits: Arc<[RuleLimits]>,
     pub(crate) shared: Shared,
     pub(crate) profile: Arc<str>,
     pub(crate) detail: AlertDetail,
@@ -72,6 +75,7 @@ pub(crate) struct Engine {
     /// How many there are.
     live_states: usize,
     candidates: Candidates,
+    pub(crate) tags: Tags,
     pub(crate) matched: Vec<Matched>,
     /// What expressions saved of the packet.
     pub(crate) packet_captures: Vec<(Arc<str>, Vec<u8>)>,
@@ -105,6 +109,7 @@ impl Engine {
             scratch: plan.base.scratch()?,
             candidates: Candidates::new(plan.base.rules.len()),
             plan,
+            tags: Tags::default(),
             context: MatchContext::new(),
             room: Vec::new(),
             states: Vec::new(),
@@ -117,13 +122,26 @@ impl Engine {
 
     /// Evaluates all rules for a packet, or for what is left of a flow.
     pub(crate) fn inspect(&mut self, view: &PacketView<'_>, findings: &mut Findings) {
+        // Datagrams were all looked at when they came.
+        if view.is_end_of_flow() && view.context.is_none_or(|context| context.session.is_none()) {
+            return;
+        }
         let mut state = self.take_state(view.flow_id);
         let sight =
             Sight { view, ends: Ends::of(view), payload: payload_of(view), window: view.window() };
+        if let Some(packet) = view.packet {
+            let (len, ends, now) = (packet.meta.frame_len, sight.ends.as_ref(), view.timestamp);
+            if self.tags.packet(len, ends, &mut state.tag, now) {
+                self.tagged(&sight, &state, findings);
+            }
+        }
         if !state.passed {
             self.packet_rules(&sight, &mut state);
             self.transactions(&sight, &mut state);
             self.finish(&sight, &mut state, findings);
+        }
+        if let Some(conversation) = view.conversation() {
+            state.recognised = Heading::ALL.map(|side| conversation.side(side) != Verdict::Unknown);
         }
         self.packet_captures.clear();
         self.put_state(view.flow_id, state);
@@ -198,20 +216,28 @@ impl Engine {
         if first_of_heading {
             candidates.add_all(&base.ip_only);
         }
-        if sight.view.recognised {
+        let carrier = carrier_of(sight.ends.as_ref());
+        let protocol_is_due = match carrier {
+            _ if sight.view.is_end_of_flow() => false,
+            PayloadCarrier::Tcp => {
+                let (side, known) = (heading.index(), state.recognised);
+                known[side] && !std::mem::replace(&mut state.protocol_only[side], true)
+            }
+            _ => true,
+        };
+        if protocol_is_due {
             candidates.add_all(&base.protocol_only);
         }
-        let carrier = carrier_of(sight.ends.as_ref());
         candidates.add_all(base.packet_always(carrier, heading));
         if let (Some(payload), Some(scratch)) = (sight.payload, scratch.as_mut()) {
             counters.payload_bytes += payload.len() as u64;
             base.packet(carrier, heading).scan(payload, scratch, |rule, _| candidates.add(rule));
-            if carrier == PayloadCarrier::Tcp && !sight.view.stream.added {
+            if carrier == PayloadCarrier::Tcp && sight.view.stream.is_stray() {
                 base.stream(heading).scan(payload, scratch, |rule, _| candidates.add(rule));
             }
         }
         if carrier == PayloadCarrier::Tcp
-            && (sight.window.is_some() || (sight.payload.is_some() && !sight.view.stream.added))
+            && (sight.window.is_some() || (sight.payload.is_some() && sight.view.stream.is_stray()))
         {
             candidates.add_all(base.stream_always(heading));
         }
@@ -248,6 +274,10 @@ impl Engine {
         if !header_holds(rule, sight.view, sight.ends.as_ref()) {
             return;
         }
+        let packet = matches!(rule.kind, Kind::Packet | Kind::IpOnly | Kind::ProtocolOnly);
+        if packet && sight.view.is_end_of_flow() && !(rule.holds_at_end() && is_open(sight.view)) {
+            return;
+        }
         let protocol = sight.view.conversation().and_then(|c| c.protocol());
         if !rule.is_of(protocol) || !self.conditions_hold(rule, sight, state) {
             return;
@@ -272,7 +302,7 @@ impl Engine {
         let packet = rule.rule.packet.iter().all(|c| conditions::holds(c, sight.view, &captured));
         let layer = rule.rule.app.iter().all(|condition| match condition {
             AppCondition::Event(name) if !name.contains('.') => {
-                sight.view.conversation().is_some_and(|c| c.events().any(|e| e == &**name))
+                sight.view.layer_events().any(|event| event == &**name)
             }
             _ => true,
         });
@@ -334,7 +364,7 @@ impl Engine {
         let packets = match rule.kind {
             Kind::Packet | Kind::PacketAndStream => true,
             // Datagrams are in no stream.
-            Kind::Stream | Kind::Transaction => !sight.view.stream.added,
+            Kind::Stream | Kind::Transaction => sight.view.stream.is_stray(),
             Kind::IpOnly | Kind::ProtocolOnly => false,
         };
         let bytes = sight.payload.filter(|_| packets && conditions::wants_packets(&rule.rule))?;
@@ -384,6 +414,17 @@ impl Engine {
         memory.change(&rule.changes);
         self.matched.push(Matched { rule: index, transaction, in_stream });
     }
+}
+
+/// Whether there is anything left of a heading, in Suricata's view: of a connection that was not closed, or of
+/// which it is not known what it is.
+fn is_open(view: &PacketView<'_>) -> bool {
+    let session = view.context.and_then(|context| context.session.as_ref());
+    let Some(session) = session else { return false };
+    // The SYN counts.
+    let said = session.half(view.heading).stream_bytes() > 1;
+    let unknown = view.conversation().is_some_and(|c| c.verdict() == Verdict::Unknown);
+    (SessionState::Established..SessionState::Closed).contains(&session.state()) || said && unknown
 }
 
 /// The payload that packet rules may look at: not of fragments, and not of what is encrypted.

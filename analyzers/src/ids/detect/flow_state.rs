@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::state::FlowVars;
 use super::base::RuleIndex;
+use super::tags::Active;
 use crate::app::Heading;
 
 /// Candidates of a stream that are kept for what comes later; more are not.
@@ -18,12 +19,20 @@ pub(crate) struct FlowState {
     pub(crate) captures: Vec<(Arc<str>, Vec<u8>)>,
     /// Rules of addresses alone have been evaluated, per heading.
     pub(crate) ip_only: [bool; 2],
+    /// Its packets are recorded.
+    pub(crate) tag: Option<Active>,
+    /// It was known what this heading is, when the last packet had been looked at; and rules of that alone have been
+    /// evaluated since.
+    pub(crate) recognised: [bool; 2],
+    pub(crate) protocol_only: [bool; 2],
     /// A rule lets all of the flow pass: no alerts any more.
     pub(crate) passed: bool,
     streams: [StreamState; 2],
     /// Of the transactions that the parser holds.
     transactions: VecDeque<TransactionState>,
     first: u64,
+    /// Which of the flow's parsers that is.
+    parser: u32,
 }
 
 /// Of a heading's stream.
@@ -99,13 +108,15 @@ pub(crate) struct Pending {
     pub(crate) rule: RuleIndex,
     /// Bits of the parts that have been found.
     pub(crate) found: u64,
+    /// What it wants of the stream has been found.
+    pub(crate) payload: bool,
     /// It matched, when so many files were there.
     pub(crate) matched: Option<u32>,
 }
 
 impl Pending {
     pub(crate) const fn new(rule: RuleIndex) -> Self {
-        Self { rule, found: 0, matched: None }
+        Self { rule, found: 0, payload: false, matched: None }
     }
 }
 
@@ -121,10 +132,17 @@ impl FlowState {
         &mut self.streams[heading.index()]
     }
 
+    /// What follows is of this parser, which counts its transactions from 0 if it is another one.
+    pub(crate) fn of_parser(&mut self, number: u32) {
+        if std::mem::replace(&mut self.parser, number) != number {
+            self.transactions.clear();
+            self.first = 0;
+        }
+    }
+
     /// The state of a transaction; those before `first` are over.
     pub(crate) fn transaction(&mut self, number: u64, first: u64) -> &mut TransactionState {
         if first < self.first || number < self.first {
-            // Another parser, which counts from 0 again.
             self.transactions.clear();
             self.first = first;
         }
@@ -162,6 +180,10 @@ mod tests {
         assert_eq!(state.transactions.len(), 1);
         assert!(!state.transaction(7, 7).sides[0].done);
         assert_eq!((state.first, state.transactions.len()), (7, 1));
+        state.transaction(7, 7).sides[0].done = true;
+        state.of_parser(0);
+        assert!(state.transaction(7, 7).sides[0].done);
+        state.of_parser(1);
         assert!(!state.transaction(0, 0).sides[0].done, "another parser begins at 0");
     }
 

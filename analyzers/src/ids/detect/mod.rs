@@ -12,6 +12,7 @@ mod limits;
 mod names;
 mod order;
 mod remember;
+mod tags;
 mod transactions;
 
 pub(crate) use base::RuleBase;

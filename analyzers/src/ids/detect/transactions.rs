@@ -12,7 +12,7 @@ use super::compiled::{AppPart, CompiledRule, of_transaction};
 use super::conditions::header_holds;
 use super::engine::{Engine, Sight};
 use super::flow_state::{FlowState, Pending, SideState, add};
-use crate::app::{Buffer, BufferView, COMPLETE, Heading, Parser, Transaction};
+use crate::app::{Buffer, BufferView, COMPLETE, Field, Heading, Parser, Transaction};
 use crate::ids::matching::View;
 
 /// Bodies and files that still come are looked at from so many bytes on, as Suricata's stock configuration
@@ -28,11 +28,25 @@ struct Case<'t> {
     progress: u8,
 }
 
+impl<'t> Case<'t> {
+    /// The heading that a part is looked at in: of rules about both headings the part's own, whichever the
+    /// packet has.
+    fn of(&self, part: &AppPart, both_headings: bool) -> Case<'t> {
+        match part.heading {
+            Some(heading) if both_headings => {
+                Case { heading, progress: self.transaction.progress(heading), ..*self }
+            }
+            _ => *self,
+        }
+    }
+}
+
 impl Engine {
     /// Evaluates the rules of all transactions that have come further in the packet's heading.
     pub(crate) fn transactions(&mut self, sight: &Sight<'_>, state: &mut FlowState) {
         let Some(conversation) = sight.view.conversation() else { return };
         let Some(parser) = conversation.parser() else { return };
+        state.of_parser(conversation.parser_number());
         let plan = Arc::clone(&self.plan);
         let heading = sight.view.heading;
         let group = plan.base.app(parser.protocol(), heading);
@@ -47,7 +61,7 @@ impl Engine {
             }
             let progress = transaction.progress(heading);
             let case = Case { transaction, number, heading, progress };
-            let version = Some((progress, growth(transaction)));
+            let version = Some((progress, growth(transaction) + transaction.revision()));
             let side = &mut held.sides[heading.index()];
             if side.version == version && progress != COMPLETE {
                 continue;
@@ -96,16 +110,18 @@ impl Engine {
                 continue;
             }
             loop {
-                let index = scanned.whole as usize;
-                if index > 0 && !buffers.buffer.is_multiple() {
-                    break;
-                }
+                let multiple = buffers.buffer.is_multiple();
+                let index = if multiple { scanned.whole as usize } else { 0 };
                 let view = case.transaction.buffer(buffers.buffer, case.heading, index);
                 let Some(view) = view else { break };
                 if !is_ready(&view, case) {
                     break;
                 }
                 let end = view.offset + view.bytes.len() as u64;
+                // Header fields may follow a body: then there is more of what was whole.
+                if !multiple && scanned.whole > 0 && end <= scanned.bytes {
+                    break;
+                }
                 if let Some(transforms) = &buffers.transforms {
                     if end > scanned.bytes || view.complete {
                         transforms.apply(view.bytes, &mut self.room);
@@ -129,7 +145,7 @@ impl Engine {
                     break;
                 }
                 scanned.whole += 1;
-                scanned.bytes = 0;
+                scanned.bytes = if multiple { 0 } else { end };
             }
         }
     }
@@ -156,6 +172,9 @@ impl Engine {
                 continue;
             }
             self.counters.evaluated += 1;
+            if rule.at_first_look {
+                pending.matched = Some(u32::MAX);
+            }
             if !header_holds(rule, sight.view, sight.ends.as_ref())
                 || !rule.is_of(Some(parser.protocol()))
                 || !self.conditions_hold(rule, sight, state)
@@ -165,6 +184,7 @@ impl Engine {
             }
             pending.matched = Some(u32::try_from(files).unwrap_or(u32::MAX));
             pending.found = 0;
+            pending.payload = false;
             let in_stream = sight.ends.is_some_and(|ends| ends.protocol == 6);
             self.matches(pending.rule, rule, sight, state, Some(case.number), in_stream);
         }
@@ -187,13 +207,17 @@ impl Engine {
         }
         self.context.begin_rule(rule.rule.variables.len());
         self.context.set_dce_little_endian(case.transaction.is_little_endian());
-        if !rule.packet_parts.is_empty()
-            && self.payload_holds(pending.rule, rule, sight, state).is_none()
-        {
-            return false;
-        }
         // What a part extracts is for parts behind it, so those that do are looked at anew each time.
         let noted = rule.rule.variables.is_empty();
+        let has_payload = !rule.packet_parts.is_empty();
+        let mut payload_holds = |engine: &mut Self, pending: &mut Pending| {
+            pending.payload = noted && pending.payload
+                || engine.payload_holds(pending.rule, rule, sight, state).is_some();
+            pending.payload
+        };
+        if has_payload && rule.payload_first && !payload_holds(self, pending) {
+            return false;
+        }
         let skip_files = pending.matched.map_or(0, |before| before as usize);
         let mut all = true;
         for (part, at) in rule.app_parts.iter().zip(0u32..) {
@@ -201,7 +225,8 @@ impl Engine {
             if noted && pending.found & bit != 0 {
                 continue;
             }
-            if self.app_part_holds(part, case, skip_files) {
+            let case = case.of(part, rule.both_headings);
+            if self.app_part_holds(part, &case, skip_files) {
                 pending.found |= bit;
             } else {
                 all = false;
@@ -211,7 +236,7 @@ impl Engine {
                 }
             }
         }
-        all
+        all && (!has_payload || rule.payload_first || payload_holds(self, pending))
     }
 
     fn app_part_holds(&mut self, part: &AppPart, case: &Case<'_>, skip_files: usize) -> bool {
@@ -221,8 +246,7 @@ impl Engine {
             return false;
         }
         let program = &part.program;
-        let of_files =
-            matches!(part.buffer, Buffer::FileData | Buffer::FileName | Buffer::FileMagic);
+        let of_files = matches!(part.buffer, Buffer::FileData | Buffer::FileName);
         let first = if of_files { skip_files } else { 0 };
         for index in first.. {
             let Some(view) = case.transaction.buffer(part.buffer, case.heading, index) else {
@@ -273,4 +297,6 @@ fn growth(transaction: &dyn Transaction) -> u64 {
         + body(Buffer::HttpRequestBody, Heading::ToServer)
         + body(Buffer::HttpResponseBody, Heading::ToClient)
         + transaction.events().len() as u64
+        // Of this it only matters that it differs.
+        + (transaction.number(Field::TlsState, Heading::ToServer).unwrap_or(0) << 56)
 }

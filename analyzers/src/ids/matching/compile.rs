@@ -10,11 +10,20 @@ use crate::ids::rule::ast::{
     Compare, Content, Inspection, IsDataAt, JumpFrom, Match, Rule, Source, Value,
 };
 
+/// Most matches of one inspection: a run goes one level deeper for each.
+const MAX_MATCHES: usize = 512;
+
 pub(super) fn compile(
     rule: &Rule,
     inspection: &Inspection,
     datasets: &mut Datasets,
 ) -> Result<Program, String> {
+    let count = inspection.matches.len();
+    if count > MAX_MATCHES {
+        return Err(format!(
+            "{count} matches are looked for in one buffer, {MAX_MATCHES} are allowed"
+        ));
+    }
     let matches = arranged(rule, inspection);
     let anchors = anchors(&matches);
     let floors = floors(&matches);
@@ -76,9 +85,10 @@ fn arranged(rule: &Rule, inspection: &Inspection) -> Vec<Match> {
             break;
         }
     }
-    let first = fast_literal(inspection).map(|(literal, _)| literal);
-    if let Some(Match::Base64Decode(_)) = matches.last()
-        && let Some(literal) = first.filter(|literal| literal.match_index >= matches.len())
+    let decodes = |found: &Match| matches!(found, Match::Base64Decode(_));
+    if let Some(end) = inspection.matches.iter().position(decodes)
+        && let Some((literal, _)) = fast_literal(inspection)
+        && literal.match_index > end
         && let Some(Match::Content(content)) = inspection.matches.get(literal.match_index)
     {
         let anywhere = Content {

@@ -83,19 +83,19 @@ impl Literal {
             Place::Anywhere => (0, whole),
             Place::Absolute { offset, depth } => {
                 let start = context.value(offset);
-                let end = depth.map_or(whole, |depth| origin + start + context.value(depth));
-                (origin + start, end)
+                let end = depth.map(|depth| i64::from((start + context.value(depth)) as u32));
+                (origin + start, end.map_or(whole, |end| origin + end))
             }
             Place::Relative { distance, within, floor } => {
                 let distance = match distance {
-                    Value::Constant(distance) => i64::from(distance),
-                    // 32 bits of it, with their sign.
-                    Value::Variable(id) => i64::from(context.variable(id) as i32),
+                    Value::Constant(distance) => distance,
+                    Value::Variable(id) => context.variable(id) as i32,
                 };
-                let end = within.map(|within| position + distance + context.value(within));
-                // An end before the view's beginning wraps round in Suricata, and is none then.
-                let start = (position + distance).max(origin + i64::from(floor));
-                (start, end.filter(|end| *end >= 0).unwrap_or(whole))
+                let start = position + i64::from(distance);
+                // An end before the view's beginning, or beyond 31 bits, is none in Suricata.
+                let end = within.map(|within| (start + context.value(within)) as i32);
+                let end = end.filter(|end| *end >= 0).map_or(whole, i64::from);
+                (start.max(origin + i64::from(floor)), end)
             }
         };
         let (from, to) = (from.max(0), to.min(whole));

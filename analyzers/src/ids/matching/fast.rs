@@ -16,6 +16,10 @@ pub(crate) struct FastLiteral {
 /// The literal that the rule names with `fast_pattern`, or else the longest, and of several the one with the rarest
 /// bytes; and whether the rule named it. `None` where no content must be there.
 pub(crate) fn fast_literal(inspection: &Inspection) -> Option<(FastLiteral, bool)> {
+    // Without the buffer it holds as well.
+    if inspection.matches.iter().any(|found| matches!(found, Match::Absent(_))) {
+        return None;
+    }
     let contents = inspection.matches.iter().enumerate().filter_map(|(at, found)| match found {
         Match::Content(content) if !content.negated => Some((at, content)),
         _ => None,

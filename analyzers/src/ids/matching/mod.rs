@@ -5,6 +5,13 @@
 //! to it fails, each try counts, and after [`run::MAX_STEPS`] of them the inspection has failed.
 //!
 //! A run allocates nothing as long as it looks for contents and numbers.
+//!
+//! Known to differ from Suricata 8.0.8:
+//! - Of a view that is a later part of a buffer, `offset` and all that is not relative count from the buffer's beginning.
+//!   Suricata does that for `depth` and `bsize` alone.
+//! - A window of `distance` and `within` that ends before the view's beginning is without an end, in Suricata
+//!   too; but there it has one right behind a content with `depth`, and so has a window whose `within` is a variable.
+//! - Texts of numbers end with the view; Suricata reads on where `byte_test` or `byte_jump` asks for 0 bytes.
 
 mod base64;
 mod compile;

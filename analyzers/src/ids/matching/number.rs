@@ -26,6 +26,9 @@ struct Number {
     empty: bool,
 }
 
+/// Most bytes that byte_math reads in binary; more may be asked for, and never match.
+const MAX_MATH_BYTES: i64 = 4;
+
 /// Longest text of a number: 2^64 - 1 in octal with a 0 before.
 const MAX_TEXT: usize = 23;
 
@@ -185,7 +188,9 @@ pub(super) fn extract(
 /// The position behind the number. Sets the variable.
 pub(super) fn math(math: &ByteMath, place: Place<'_>, context: &mut MatchContext) -> Option<i64> {
     let number = read(&math.at, place, context)?;
-    if number.empty {
+    let too_long = matches!(math.at.encoding, Encoding::Binary(_))
+        && context.value(math.at.bytes) > MAX_MATH_BYTES;
+    if number.empty || too_long {
         return None;
     }
     let (left, right) = (

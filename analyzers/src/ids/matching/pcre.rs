@@ -30,7 +30,10 @@ impl Expression {
     pub(super) fn compile(pcre: &Pcre, again: bool) -> Result<Self, String> {
         let captures = pcre.captures.iter().map(|c| (c.kind, Arc::from(&*c.name)));
         Ok(Self {
-            regex: compile(&pcre.pattern, pcre.flags)?,
+            regex: match captures.len() {
+                0 => compile_uncaptured(&pcre.pattern, pcre.flags)?,
+                _ => compile(&pcre.pattern, pcre.flags)?,
+            },
             relative: pcre.relative,
             negated: pcre.negated,
             again,
@@ -89,6 +92,13 @@ impl FirstGroup {
         self.0.captures_read(&mut places, subject).ok()??;
         places.get(1).filter(|(from, to)| from <= to).map(|(from, to)| from..to)
     }
+}
+
+/// Without saving groups, which takes less of the stack and so gets farther within the limits; unless the pattern refers to them.
+fn compile_uncaptured(pattern: &str, flags: PcreFlags) -> Result<Regex, String> {
+    let (verbs, rest) = split_verbs(pattern);
+    // An anchored pattern is put into a group, to which the option would not be bound.
+    compile(&format!("{verbs}(?n){rest}"), flags).or_else(|_| compile(pattern, flags))
 }
 
 fn compile(pattern: &str, flags: PcreFlags) -> Result<Regex, String> {

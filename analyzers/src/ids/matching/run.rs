@@ -6,7 +6,7 @@ use super::number::{self, Place};
 use super::pcre::Expression;
 use super::program::{Op, Program};
 use super::{base64, entropy};
-use crate::ids::rule::ast::{Base64Decode, Base64Mode, Compare, IsDataAt};
+use crate::ids::rule::ast::{Base64Decode, Base64Mode, Compare, IsDataAt, Value};
 
 /// Tries after which an inspection has failed: Suricata's `inspection-recursion-limit`.
 pub(super) const MAX_STEPS: u32 = 3000;
@@ -201,10 +201,17 @@ impl<'a> Run<'a> {
 
     /// Relative, `N` bytes follow; else, the buffer has more than `N`.
     fn is_data_at(&self, data_at: &IsDataAt) -> bool {
-        let at = self.context.value(data_at.at);
+        let at = match data_at.at {
+            Value::Constant(at) => at.into(),
+            // All of it, and not just 32 bits.
+            Value::Variable(id) => i64::try_from(self.context.variable(id)).unwrap_or(i64::MAX),
+        };
         let len = i64::try_from(self.bytes.len()).unwrap_or(i64::MAX);
-        let there =
-            if data_at.relative { self.position + at <= len } else { self.origin + at < len };
+        let there = if data_at.relative {
+            self.position.saturating_add(at) <= len
+        } else {
+            self.origin.saturating_add(at) < len
+        };
         there != data_at.negated
     }
 

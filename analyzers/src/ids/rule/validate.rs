@@ -1,8 +1,8 @@
 //! What can only be told once a whole rule was read.
 
 use super::ast::{
-    AppCondition, Compare, Content, Direction, FlowState, Match, PacketCondition, Protocol, Rule,
-    Source, StreamPart, Value,
+    AppCondition, Compare, Content, Direction, FlowState, Inspection, Match, PacketBuffer,
+    PacketCondition, Protocol, Rule, Source, StreamPart, Transform, Value,
 };
 use super::problem::{Problem, Result, fail};
 use crate::app::{AppProto, Buffer, Field, Heading};
@@ -14,19 +14,24 @@ pub(super) fn validate(rule: &mut Rule, wanted: Vec<(AppProto, String)>) -> Resu
     }
     protocol(rule, wanted)?;
     headings(rule)?;
+    fold_contents(rule);
     for inspection in &rule.inspections {
         let place = |problem: Problem| problem.at(name_of(inspection.source));
         inspection
             .matches
             .iter()
             .try_for_each(|found| match found {
-                Match::Content(content) => check_content(inspection.source, content),
+                Match::Content(content) => {
+                    check_content(inspection.source, content)?;
+                    check_transformed(inspection, content)
+                }
                 _ => Ok(()),
             })
             .map_err(place)?;
         sizes(&inspection.matches).map_err(place)?;
     }
     payload_size(rule)?;
+    packet_bound(rule)?;
     if rule.header.protocol == Protocol::TcpStream && rule.flow.stream == Some(StreamPart::Never) {
         fail!("tcp-stream and no_stream exclude each other");
     }
@@ -70,29 +75,34 @@ fn protocol(rule: &mut Rule, wanted: Vec<(AppProto, String)>) -> Result<()> {
     for (protocol, keyword) in wanted {
         match found {
             None => found = Some(protocol),
-            Some(known) if same(known, protocol) => {
-                // The narrower one: SMB, where DCE/RPC is in it.
-                if known == AppProto::Dcerpc {
-                    found = Some(protocol);
-                }
-            }
-            Some(known) => {
-                fail!(
+            Some(known) => match narrower(known, protocol) {
+                Some(narrower) => found = Some(narrower),
+                None => fail!(
                     "{keyword} is of {}, but the rule is of {}",
                     protocol.as_str(),
                     known.as_str()
-                )
-            }
+                ),
+            },
         }
+    }
+    let names_file = |i: &Inspection| i.source == Source::App(Buffer::FileName);
+    if found == Some(AppProto::Http2) && rule.inspections.iter().any(names_file) {
+        fail!("files of HTTP/2 have no name");
     }
     rule.app_protocol = found;
     Ok(())
 }
 
-/// DCE/RPC is also in SMB, so either will do.
-fn same(a: AppProto, b: AppProto) -> bool {
-    let carries = |p| matches!(p, AppProto::Dcerpc | AppProto::Smb);
-    a == b || carries(a) && carries(b)
+/// What is true of both: DCE/RPC is also in SMB, and HTTP has versions.
+fn narrower(a: AppProto, b: AppProto) -> Option<AppProto> {
+    match (a, b) {
+        _ if a.covers(b) => Some(b),
+        _ if b.covers(a) => Some(a),
+        (AppProto::Dcerpc, AppProto::Smb) | (AppProto::Smb, AppProto::Dcerpc) => {
+            Some(AppProto::Smb)
+        }
+        _ => None,
+    }
 }
 
 /// Where buffers are there in one heading only the rule is of that heading, and `flow` must agree.
@@ -110,9 +120,18 @@ fn headings(rule: &mut Rule) -> Result<()> {
         _ => None,
     });
     let fields = rule.app.iter().filter_map(|condition| match condition {
-        AppCondition::Number { field: Field::DceOpnum, .. } => None,
-        _ => None::<(Heading, &'static str)>,
+        AppCondition::Number { field: Field::TlsCertChainLen, .. } => Some("tls.cert_chain_len"),
+        AppCondition::Number { field: Field::FtpReplyReceived, .. } => Some("ftp.reply_received"),
+        AppCondition::CertDate { .. } => Some("a date of a certificate"),
+        AppCondition::CertExpired => Some("tls_cert_expired"),
+        AppCondition::CertValid => Some("tls_cert_valid"),
+        _ => None,
     });
+    let fields = fields.map(|name| (Heading::ToClient, name));
+    let raw = Source::App(Buffer::HttpHeaderRaw);
+    if rule.flow.heading.is_none() && rule.inspections_of(raw).next().is_some() {
+        fail!("http.header.raw is of either heading, and flow must say of which");
+    }
     for (heading, name) in buffers.chain(fields) {
         match only {
             Some((before, other)) if before != heading => {
@@ -139,6 +158,50 @@ fn one_heading(buffer: Buffer) -> Option<Heading> {
         (false, true) => Some(Heading::ToClient),
         _ => None,
     }
+}
+
+/// Writes contents as their buffers are written, where Suricata does.
+fn fold_contents(rule: &mut Rule) {
+    for inspection in &mut rule.inspections {
+        let fold: fn(&mut [u8]) = match inspection.source {
+            Source::App(Buffer::TlsCertSerial) => <[u8]>::make_ascii_uppercase,
+            Source::App(
+                Buffer::TlsCertFingerprint
+                | Buffer::Ja3Hash
+                | Buffer::Ja3sHash
+                | Buffer::SshHassh
+                | Buffer::SshHasshServer,
+            ) => <[u8]>::make_ascii_lowercase,
+            _ => continue,
+        };
+        for found in &mut inspection.matches {
+            if let Match::Content(content) = found {
+                fold(&mut content.bytes);
+            }
+        }
+    }
+}
+
+/// Contents that a transform leaves nowhere.
+fn check_transformed(inspection: &Inspection, content: &Content) -> Result<()> {
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let bytes = &*content.bytes;
+    for transform in &inspection.transforms {
+        let (name, lost) = match transform {
+            Transform::ToLowercase => ("to_lowercase", bytes.iter().any(u8::is_ascii_uppercase)),
+            Transform::ToUppercase => ("to_uppercase", bytes.iter().any(u8::is_ascii_lowercase)),
+            Transform::StripWhitespace => ("strip_whitespace", bytes.iter().any(blank)),
+            Transform::CompressWhitespace => {
+                let two = bytes.windows(2).any(|pair| pair.iter().all(blank));
+                ("compress_whitespace", two)
+            }
+            _ => continue,
+        };
+        if lost {
+            fail!("what {name} makes never has such a content");
+        }
+    }
+    Ok(())
 }
 
 /// Contents that a buffer can never have.
@@ -204,6 +267,44 @@ fn sizes(matches: &[Match]) -> Result<()> {
         if let Some(content) = contents(matches).find(|content| needed(content) > most) {
             fail!("a content needs {} bytes, but its size must be at most {most}", needed(content));
         }
+    }
+    Ok(())
+}
+
+/// Transactions are of no packet, so what only a packet has cannot be asked for beside them.
+fn packet_bound(rule: &Rule) -> Result<()> {
+    let of_any = matches!(
+        rule.header.protocol,
+        Protocol::Ip | Protocol::Ipv4 | Protocol::Ipv6 | Protocol::PacketHeader
+    );
+    if !of_any && rule.packet.iter().any(|c| matches!(c, PacketCondition::IpProto(_))) {
+        fail!("ip_proto is for rules of ip");
+    }
+    let free = |condition: &&PacketCondition| {
+        matches!(
+            condition,
+            PacketCondition::StreamSize(_)
+                | PacketCondition::Checksum(_)
+                | PacketCondition::Event(_)
+                | PacketCondition::AppProtocol { .. }
+                | PacketCondition::Variable { .. }
+                | PacketCondition::FtpBounce
+                | PacketCondition::IpProto(_)
+        )
+    };
+    let header = |inspection: &Inspection| match inspection.source {
+        Source::Packet(part) => {
+            !matches!(part, PacketBuffer::IpSource | PacketBuffer::IpDestination)
+        }
+        _ => false,
+    };
+    let bound = rule.packet.iter().any(|condition| !free(&condition))
+        || rule.inspections.iter().any(header)
+        || rule.flow.stream == Some(StreamPart::Never);
+    if bound && rule.needs_transaction() {
+        fail!(
+            "what only a packet has (as dsize, flags, ttl) cannot be asked for beside what a transaction has"
+        );
     }
     Ok(())
 }

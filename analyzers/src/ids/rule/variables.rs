@@ -99,9 +99,10 @@ impl<'a> Resolver<'a> {
         if let Some(set) = self.addresses.get(text) {
             return Ok(Arc::clone(set));
         }
-        let mut context = Context { parts: MAX_PARTS };
+        let mut context = Context { parts: MAX_PARTS, negated: false };
         let set: Addresses = context.resolve(&self.variables.addresses, text, 0)?;
-        let set = Arc::new(AddressSet { v4: set.v4.0, v6: set.v6.0 });
+        let negated = context.negated;
+        let set = Arc::new(AddressSet { v4: set.v4.0, v6: set.v6.0, negated });
         if set.is_empty() {
             fail!("{text:?} leaves no address: what it takes away is all that it has");
         }
@@ -113,7 +114,7 @@ impl<'a> Resolver<'a> {
         if let Some(set) = self.ports.get(text) {
             return Ok(Arc::clone(set));
         }
-        let mut context = Context { parts: MAX_PARTS };
+        let mut context = Context { parts: MAX_PARTS, negated: false };
         let set: Ranges<u16> = context.resolve(&self.variables.ports, text, 0)?;
         let set = Arc::new(PortSet { ranges: set.0 });
         if set.ranges.is_empty() {
@@ -137,6 +138,8 @@ trait Set: Clone + Default {
 struct Context {
     /// How many more may be added, so that variables that name each other many times end.
     parts: u32,
+    /// There was a `!`.
+    negated: bool,
 }
 
 impl Context {
@@ -178,6 +181,7 @@ impl Context {
             if rest.trim_start().starts_with('!') {
                 fail!("{text:?} is negated twice");
             }
+            self.negated = true;
             return self.collect(names, rest, !negated, depth + 1, plus, minus);
         }
         if let Some(group) = text.strip_prefix('[') {

@@ -1,7 +1,7 @@
 //! A mail's or a part's body: what its header says of it, and its contents.
 
 use super::coding::{Base64, Coding, quoted_printable};
-use super::{ENCODED_LINE_LIMIT, FILES_BYTES_LIMIT, FILES_LIMIT, Mime, Sink, field};
+use super::{ENCODED_LINE_LIMIT, FILES_BYTES_LIMIT, FILES_LIMIT, Mime, Sink, field, url};
 use crate::app::File;
 use crate::app::backlog::Line;
 
@@ -132,11 +132,24 @@ impl Mime {
         if self.part.is_text() {
             match self.part.coding {
                 Coding::Base64 => self.decoded_text(&out),
-                _ => self.urls.collect(line.raw),
+                _ => self.text_as_sent(line),
             }
         }
         self.keep(&out, sink);
         self.scratch = out;
+    }
+
+    /// Of a line that is too long what may go on is kept.
+    fn text_as_sent(&mut self, line: Line<'_>) {
+        if self.part.text.is_empty() && line.is_whole() {
+            return self.urls.collect(line.raw);
+        }
+        self.part.text.extend_from_slice(line.raw);
+        let mut text = std::mem::take(&mut self.part.text);
+        let done = if line.is_whole() { text.len() } else { url::settled(&text, TEXT_LIMIT) };
+        let rest = text.split_off(done);
+        self.urls.collect(&text);
+        self.part.text = rest;
     }
 
     fn decoded_text(&mut self, bytes: &[u8]) {

@@ -45,6 +45,12 @@ impl Urls {
     }
 }
 
+/// How much of a text holds no address that may go on behind it; at most `limit` bytes are beyond.
+pub(super) fn settled(text: &[u8], limit: usize) -> usize {
+    let len = text.iter().rposition(|&byte| is_end(byte)).map_or(0, |at| at + 1);
+    if text.len() - len > limit { text.len() } else { len }
+}
+
 fn find(text: &[u8]) -> Option<usize> {
     let mut places = memchr::memmem::find_iter(text, b"://").filter_map(|colon| {
         let at = (colon + 3).checked_sub(SCHEME.len())?;

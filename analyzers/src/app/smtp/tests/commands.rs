@@ -97,7 +97,10 @@ fn what_is_said_before_its_turn() {
     assert_eq!(email(&smtp)["from"], "A <a@x.example>");
     let body: String =
         BODY_LINES.lines().filter(|line| !line.contains("S:")).collect::<Vec<_>>().join("\n");
-    let smtp = said(&[pipelining, ahead, &body, "\n", replies, "S: 250 taken\n"].concat());
+    let taken = "S: 250 taken\n";
+    let again = [ENVELOPE, BODY_LINES, QUIT].concat();
+    let smtp = said(&[pipelining, ahead, &body, "\n", replies, taken, &again].concat());
+    assert_eq!((smtp.next(), record(&smtp, 1)["mail_from"].as_str()), (2, Some("<a@x.example>")));
     assert_eq!(events(&smtp), ["smtp.invalid_pipelined_sequence"]);
     assert_eq!(email(&smtp)["from"], "A <a@x.example>");
     assert_eq!(smtp.transaction(0).unwrap().progress(ToClient), COMPLETE);

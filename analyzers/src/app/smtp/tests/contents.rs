@@ -188,6 +188,8 @@ fn addresses_in_texts() {
     assert_eq!(urls(&[], &body), json!(["a/1\r\n", "B/2\r\n", "a/1"]));
     assert_eq!(urls(&["Content-Type: text/HTML; charset=x"], &body).as_array().unwrap().len(), 3);
     assert_eq!(urls(&["Content-Type: text/calendar"], &body), Value::Null);
+    let long = format!("{} http://a/1 {}http://b x", "x".repeat(4080), "y".repeat(4090));
+    assert_eq!(urls(&[], &[&long]), json!(["b", "a/1"]));
     let base64 = ["Content-Type: text/plain", "Content-Transfer-Encoding: base64"];
     // "http://a/1\nhttp://b"
     assert_eq!(urls(&base64, &["aHR0cDov", "L2EvMQpodHRwOi8vYg=="]), json!(["b", "a/1"]));

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Ready, holds, rule, try_rule};
-use crate::ids::matching::{Captured, Datasets, MatchContext, Program, View, fast_literal};
+use crate::ids::matching::{
+    Captured, Datasets, MatchContext, Program, Transforms, View, fast_literal,
+};
 use crate::ids::rule::ast::{CaptureKind, Rule};
 
 #[test]
@@ -191,10 +193,35 @@ fn the_whole_is_needed_where_more_can_undo_it() {
 }
 
 #[test]
+fn programs_and_transforms_are_shared_between_threads() {
+    fn shared<T: Send + Sync + std::fmt::Debug>() {}
+    shared::<Program>();
+    shared::<Transforms>();
+}
+
+#[test]
 fn what_does_not_compile_is_an_error() {
     let rule = rule("pcre:\"/a(/\";");
     let error = Program::compile(&rule, &rule.inspections[0], &mut Datasets::new(None));
     assert!(error.unwrap_err().starts_with("pcre: "));
+}
+
+#[test]
+fn there_may_be_many_matches_but_not_any_number() {
+    let chain = |n| "content:\"a\"; distance:0; ".repeat(n);
+    assert!(holds(&chain(512), [b'a'; 512]));
+    assert!(!holds(&chain(512), [b'a'; 511]));
+    let error = Ready::of(&rule(&chain(513))).err().unwrap();
+    assert_eq!(error, "513 matches are looked for in one buffer, 512 are allowed");
+}
+
+#[test]
+fn base64_decode_ends_its_list_but_for_the_prefilters_literal() {
+    let options =
+        "base64_decode; byte_test:1,=,0,0; content:\"zzzz\"; base64_data; content:\"hel\";";
+    assert!(holds(options, "aGVs*zzzz"));
+    assert!(!holds(options, "aGVs*zzz"));
+    assert!(!holds(options, "aGVt*zzzz"));
 }
 
 #[test]

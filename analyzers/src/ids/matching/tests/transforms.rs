@@ -11,7 +11,7 @@ use crate::ids::matching::Transforms;
 use crate::ids::rule::ast::{Base64Mode, Transform, Value};
 
 fn made(options: &str, bytes: &[u8]) -> Vec<u8> {
-    let rule = rule(&format!("http.uri; {options} content:\"a\";"));
+    let rule = rule(&format!("http.uri; {options} content:\"1\";"));
     let mut out = b"left over".to_vec();
     Transforms::compile(&rule.inspections[0].transforms).unwrap().apply(bytes, &mut out);
     out
@@ -139,7 +139,8 @@ fn base64_is_strict_where_asked() {
 #[test]
 fn expressions() {
     check("pcrexform:\"a(b+)c\";", &[("xabbcx", "bb"), ("xacx", "xacx")]);
-    check("pcrexform:\"(b*)a\";", &[("bba", "bb"), ("ab", "ab")]);
+    check("pcrexform:\"(b*)a\";", &[("bba", "bb"), ("ab", "")]);
+    check("pcrexform:\"a(b*)\";", &[("xabb", "bb"), ("xa", ""), ("x", "x")]);
     check("pcrexform:\"a(x)?b\";", &[("axb", "x"), ("ab", "ab")]);
     let compiled = |pattern: &str| Transforms::compile(&[Transform::Pcre(pattern.into())]);
     assert!(compiled("ab").unwrap_err().contains("one group"));

@@ -62,8 +62,8 @@ impl Transforms {
                 }
                 Step::Base64 { bytes, offset, mode } => from_base64(*bytes, *offset, *mode, out),
                 Step::Pcre(pcre) => {
-                    // What does not match, or with nothing in the group, stays.
-                    if let Some(group) = pcre.find(out).filter(|group| !group.is_empty()) {
+                    // What does not match stays.
+                    if let Some(group) = pcre.find(out) {
                         text::keep(out, group);
                     }
                 }

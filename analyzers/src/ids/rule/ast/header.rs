@@ -41,7 +41,7 @@ pub enum Protocol {
     Sctp,
     /// `pkthdr`: anything that could be decoded at all.
     PacketHeader,
-    /// Flows that were recognised as this; `http` is HTTP/1, `dcerpc` also in SMB.
+    /// Flows that were recognised as this; `http` is of any version, `dcerpc` also in SMB.
     App(AppProto),
 }
 
@@ -70,13 +70,16 @@ pub enum Direction {
 pub struct AddressSet {
     pub v4: Vec<(u32, u32)>,
     pub v6: Vec<(u128, u128)>,
+    /// Something was taken away with `!`, also in a variable. Suricata looks at each packet for rules of such
+    /// addresses, at the first packets of a flow for others.
+    pub negated: bool,
 }
 
 impl AddressSet {
     /// Every address.
     #[must_use]
     pub fn any() -> Self {
-        Self { v4: vec![(0, u32::MAX)], v6: vec![(0, u128::MAX)] }
+        Self { v4: vec![(0, u32::MAX)], v6: vec![(0, u128::MAX)], negated: false }
     }
 
     #[must_use]

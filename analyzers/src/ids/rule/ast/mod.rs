@@ -73,6 +73,8 @@ pub struct Rule {
     pub app_protocol: Option<AppProto>,
     /// All must hold, of the packet.
     pub packet: Vec<PacketCondition>,
+    /// `decode-event` was said: it is also about packets that cannot be decoded, which other rules do not see.
+    pub decode_event: bool,
     /// All must hold, of the flow's application layer or of one transaction.
     pub app: Vec<AppCondition>,
     /// All must hold. In the order in which the rule names them first. What is in `payload`, in a packet's
@@ -85,6 +87,8 @@ pub struct Rule {
     pub tags: Vec<Tag>,
     /// It matches without an alert.
     pub noalert: bool,
+    /// `alert` was said: a rule that lets through alerts all the same.
+    pub alert: bool,
     /// `filestore` was said: with its options as text (`response,flow`), empty for none.
     pub filestore: Option<Box<str>>,
     /// Names of the variables that `byte_extract` and `byte_math` set, by [`VarId`].

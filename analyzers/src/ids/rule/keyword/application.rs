@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use super::super::ast::{
     AppCondition, CertDate, Compare, DceInterface, FastPattern, FileDigests, HashKind, Match,
-    PacketCondition, Source, SslState, TlsVersions,
+    PacketCondition, Protocol, Source, SslState, TlsVersions,
 };
 use super::super::builder::Builder;
 use super::super::number::{compare, compare_with, unsigned, within};
 use super::super::problem::{Problem, Result, fail, unsupported};
 use super::super::split::{quoted, unquoted};
 use super::content::{new_content, widen};
-use super::{Keyword, known, nothing, perhaps, value};
+use super::{Keyword, events, known, nothing, perhaps, value};
 use crate::app::{AppProto, Buffer, Field};
 
 pub(super) const KEYWORDS: &[Keyword] = &[
     value("app-layer-event", app_layer_event),
     value("app-layer-protocol", app_layer_protocol),
     value("dns.opcode", |b, v| number::<u8>(b, v, AppProto::Dns, Field::DnsOpcode, opcode)),
-    value("dns_opcode", |b, v| number::<u8>(b, v, AppProto::Dns, Field::DnsOpcode, opcode)),
     value("dns.rcode", |b, v| number::<u16>(b, v, AppProto::Dns, Field::DnsRcode, rcode)),
     value("dns.rrtype", |b, v| number::<u16>(b, v, AppProto::Dns, Field::DnsRrtype, rrtype)),
     value("tls.cert_chain_len", |b, v| {
@@ -71,7 +70,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     }),
     perhaps("filename", |b, v| text(b, v, Buffer::FileName, None, any_case)),
     value("fileext", file_extension),
-    value("filemagic", |b, v| text(b, v, Buffer::FileMagic, None, any_case)),
     perhaps("ftpdata_command", ftpdata_command),
     value("filesize", |b, v| {
         let size = compare(unquoted(v)?)?;
@@ -95,11 +93,14 @@ fn app_layer_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
         None => {
             fail!("{name:?} must be protocol.event, or one of {}", known::LAYER_EVENTS.join(" "))
         }
-        Some((protocol, event)) if !event.is_empty() => match known::app_protocol(protocol) {
-            Some(protocol) if !known::event_is_gone(protocol, event) => b.want(protocol),
-            Some(_) => {
-                return Err(Problem::Skipped(format!("Suricata 8 has no event {name:?} any more")));
-            }
+        Some((protocol, event)) if !event.is_empty() => match protocol_of_event(protocol) {
+            Some(protocol) => match events::known(protocol, event) {
+                events::Known::Raised => b.want(protocol),
+                events::Known::NotRaised => unsupported!("the event {name}"),
+                events::Known::No => {
+                    return Err(Problem::Skipped(format!("Suricata 8 has no event {name:?}")));
+                }
+            },
             None if known::app_protocol_is_known(protocol) => {
                 unsupported!("events of the protocol {protocol}")
             }
@@ -107,8 +108,21 @@ fn app_layer_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
         },
         Some(_) => fail!("the event is missing"),
     }
+    // Both of HTTP/1's names mean the same.
+    let name = match name.strip_prefix("http1.") {
+        Some(event) => format!("http.{event}"),
+        None => name.to_owned(),
+    };
     b.app(AppCondition::Event(name.into()));
     Ok(())
+}
+
+/// Whose event it is by what stands before its dot.
+fn protocol_of_event(name: &str) -> Option<AppProto> {
+    match known::app_protocol(name) {
+        Some(AppProto::Http) => Some(AppProto::Http1),
+        known => known,
+    }
 }
 
 fn app_layer_protocol(b: &mut Builder<'_>, value: &str) -> Result<()> {
@@ -131,6 +145,18 @@ fn app_layer_protocol(b: &mut Builder<'_>, value: &str) -> Result<()> {
             None => fail!("there is no protocol {name:?}"),
         },
     };
+    let known = |condition: &PacketCondition| {
+        matches!(condition, PacketCondition::AppProtocol { negated: false, .. })
+    };
+    if matches!(b.rule.header.protocol, Protocol::App(_))
+        || !b.wanted.is_empty()
+        || b.rule.packet.iter().any(known)
+    {
+        fail!("the rule's header or a keyword before it says the protocol already");
+    }
+    if negated && name == "unknown" {
+        fail!("unknown cannot be negated");
+    }
     let mode = mode.into();
     b.packet(PacketCondition::AppProtocol { protocol, failed, negated, mode });
     Ok(())

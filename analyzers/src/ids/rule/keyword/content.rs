@@ -75,7 +75,7 @@ fn uricontent(b: &mut Builder<'_>, value: &str) -> Result<()> {
     }
     let (text, negated) = quoted(value)?;
     let content = new_content(text, negated)?;
-    b.want(crate::app::AppProto::Http1);
+    b.want(crate::app::AppProto::Http);
     b.add_to(Source::App(Buffer::HttpUri), Match::Content(content));
     Ok(())
 }
@@ -274,7 +274,7 @@ fn urilen(b: &mut Builder<'_>, value: &str) -> Result<()> {
         other => fail!("{other:?} must be norm or raw"),
     };
     let size: Compare<u16> = compare(unquoted(size)?)?;
-    b.want(crate::app::AppProto::Http1);
+    b.want(crate::app::AppProto::Http);
     b.add_to(Source::App(buffer), Match::Size(widen(size)));
     Ok(())
 }
@@ -406,7 +406,7 @@ fn datarep(b: &mut Builder<'_>, value: &str) -> Result<()> {
     let compare = match operator {
         ">" => Compare::Greater(number),
         "<" => Compare::Less(number),
-        "==" | "=" => Compare::Equal(number),
+        "==" => Compare::Equal(number),
         other => fail!("{other:?} must be <, > or =="),
     };
     let found = dataset_options(DatasetCommand::Reputation(compare), name, parts)?;

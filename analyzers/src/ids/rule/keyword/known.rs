@@ -5,7 +5,9 @@ use crate::app::AppProto;
 /// The protocols that flows can be recognised as.
 pub(in super::super) fn app_protocol(name: &str) -> Option<AppProto> {
     Some(match name {
-        "http" | "http1" => AppProto::Http1,
+        "http" => AppProto::Http,
+        "http1" => AppProto::Http1,
+        "http2" => AppProto::Http2,
         "dns" => AppProto::Dns,
         "tls" | "ssl" => AppProto::Tls,
         "ssh" => AppProto::Ssh,
@@ -26,7 +28,6 @@ pub(in super::super) fn app_protocol_is_known(name: &str) -> bool {
         "dnp3",
         "doh2",
         "enip",
-        "http2",
         "ike",
         "imap",
         "irc",
@@ -62,32 +63,6 @@ pub(super) const LAYER_EVENTS: &[&str] = &[
     "applayer_no_tls_after_starttls",
     "applayer_unexpected_protocol",
 ];
-
-/// Events that older rules name. Suricata 8 leaves such rules out without calling them failed.
-pub(super) fn event_is_gone(protocol: AppProto, event: &str) -> bool {
-    const DNS: &[&str] = &[
-        "malformed_data",
-        "not_request",
-        "not_response",
-        "z_flag_set",
-        "invalid_opcode",
-        "invalid_additionals",
-        "invalid_authorities",
-        "name_too_long",
-        "infinite_loop",
-        "too_many_labels",
-    ];
-    const TLS_GONE: &[&str] = &[
-        "certificate_missing_element",
-        "certificate_unknown_element",
-        "certificate_invalid_string",
-    ];
-    match protocol {
-        AppProto::Dns => !DNS.contains(&event),
-        AppProto::Tls => TLS_GONE.contains(&event),
-        _ => false,
-    }
-}
 
 /// What stands before the dot in events of decoders.
 pub(super) fn decode_layer_is_known(layer: &str) -> bool {
@@ -146,7 +121,9 @@ const KEYWORDS: &[&str] = &[
     "dnp3_obj",
     "dns.response",
     "enip_command",
+    "file.magic",
     "file.mime",
+    "filemagic",
     "flow.elephant",
     "flow.elephant_toclient",
     "flow.elephant_toserver",
@@ -184,7 +161,6 @@ const KEYWORDS: &[&str] = &[
 const PREFIXES: &[&str] = &[
     "dnp3.",
     "enip.",
-    "http2.",
     "ike.",
     "krb5.",
     "ldap.",

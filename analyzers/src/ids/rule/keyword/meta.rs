@@ -117,9 +117,10 @@ fn noalert(b: &mut Builder<'_>, _: &str) -> Result<()> {
     Ok(())
 }
 
-/// Undoes what flowbits' `noalert` said.
+/// Undoes what flowbits' `noalert` said, and makes an alert of what a `pass` rule lets through.
 fn alert(b: &mut Builder<'_>, _: &str) -> Result<()> {
     b.rule.noalert = false;
+    b.rule.alert = true;
     Ok(())
 }
 

@@ -4,6 +4,8 @@ mod application;
 mod buffer;
 mod bytes;
 mod content;
+mod events;
+mod http2;
 mod known;
 mod meta;
 mod packet;
@@ -60,6 +62,7 @@ fn keywords() -> &'static HashMap<&'static str, Keyword> {
             buffer::KEYWORDS,
             bytes::KEYWORDS,
             content::KEYWORDS,
+            http2::KEYWORDS,
             meta::KEYWORDS,
             packet::KEYWORDS,
             pcre::KEYWORDS,

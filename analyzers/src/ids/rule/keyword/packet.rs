@@ -11,6 +11,7 @@ use super::super::split::unquoted;
 use super::{Keyword, known, nothing, value};
 use crate::app::Heading;
 use crate::decode::DecodeFault;
+use crate::stream::StreamEvent;
 
 pub(super) const KEYWORDS: &[Keyword] = &[
     value("flow", flow),
@@ -31,8 +32,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     value("tcp.seq", |b, v| sequence(b, v, PacketCondition::Seq)),
     value("ack", |b, v| sequence(b, v, PacketCondition::Ack)),
     value("tcp.ack", |b, v| sequence(b, v, PacketCondition::Ack)),
-    value("window", |b, v| add(b, v, PacketCondition::Window)),
-    value("tcp.window", |b, v| add(b, v, PacketCondition::Window)),
+    value("window", window),
+    value("tcp.window", window),
     value("tcp.mss", |b, v| add(b, v, PacketCondition::TcpMss)),
     value("tcp.wscale", |b, v| add(b, v, PacketCondition::TcpWscale)),
     value("itype", |b, v| add(b, v, PacketCondition::IcmpType)),
@@ -43,7 +44,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     value("dsize", dsize),
     value("stream_size", stream_size),
     value("decode-event", decode_event),
-    value("engine-event", decode_event),
+    value("engine-event", engine_event),
     value("stream-event", stream_event),
     value("ipv4-csum", |b, v| checksum(b, v, ChecksumLayer::Ipv4)),
     value("tcpv4-csum", |b, v| checksum(b, v, ChecksumLayer::TcpOverIpv4)),
@@ -83,6 +84,18 @@ fn add<T: super::super::number::Number>(
 fn add_word(b: &mut Builder<'_>, value: &str, make: fn(u16) -> PacketCondition) -> Result<()> {
     let number = within("it", unquoted(value)?, 0u16, u16::MAX)?;
     b.packet(make(number));
+    Ok(())
+}
+
+/// A number, perhaps negated; no ranges.
+fn window(b: &mut Builder<'_>, value: &str) -> Result<()> {
+    let value = unquoted(value)?.trim();
+    let read = |text: &str| within("it", text, 0u16, u16::MAX);
+    let window = match value.strip_prefix('!') {
+        Some(number) => Compare::NotEqual(read(number)?),
+        None => Compare::Equal(read(value)?),
+    };
+    b.packet(PacketCondition::Window(window));
     Ok(())
 }
 
@@ -164,7 +177,12 @@ fn modifier(text: &str) -> (FlagsModifier, &str) {
 }
 
 fn fragbits(b: &mut Builder<'_>, value: &str) -> Result<()> {
-    let (modifier, letters) = modifier(unquoted(value)?);
+    let text = unquoted(value)?;
+    // A sign behind the letters counts for nothing, other than with `flags`.
+    let (modifier, letters) = match text.starts_with(['+', '*', '!']) {
+        true => modifier(text),
+        false => (FlagsModifier::Exact, text.trim_end_matches(['+', '*', '!'])),
+    };
     let mut bits =
         FragBits { modifier, more_fragments: false, dont_fragment: false, reserved: false };
     if letters.is_empty() {
@@ -280,10 +298,24 @@ fn stream_size(b: &mut Builder<'_>, value: &str) -> Result<()> {
 }
 
 fn decode_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
-    let name = unquoted(value)?.trim();
-    if name.starts_with("stream.") {
-        return event(b, name.to_owned());
+    b.rule.decode_event = true;
+    event_of_packet(b, unquoted(value)?.trim())
+}
+
+/// With `decoder.` or `stream.` in front.
+fn engine_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
+    match unquoted(value)?.trim().split_once('.') {
+        Some(("decoder", name)) => event_of_packet(b, name),
+        Some(("stream", name)) => event_of_stream(b, name),
+        _ => fail!("it must begin with decoder. or stream."),
     }
+}
+
+fn stream_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
+    event_of_stream(b, unquoted(value)?.trim())
+}
+
+fn event_of_packet(b: &mut Builder<'_>, name: &str) -> Result<()> {
     if DecodeFault::from_event(name).is_none() {
         let layer = name.split_once('.').map_or("", |(layer, _)| layer);
         if known::decode_layer_is_known(layer) {
@@ -291,20 +323,15 @@ fn decode_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
         }
         fail!("there is no event {name:?}");
     }
-    event(b, name.to_owned())
-}
-
-fn stream_event(b: &mut Builder<'_>, value: &str) -> Result<()> {
-    let name = unquoted(value)?.trim();
-    event(b, format!("stream.{}", name.strip_prefix("stream.").unwrap_or(name)))
-}
-
-fn event(b: &mut Builder<'_>, name: String) -> Result<()> {
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'.';
-    if name.ends_with('.') || !name.bytes().all(plain) {
-        fail!("{name:?} is no name of an event");
-    }
     b.packet(PacketCondition::Event(name.into()));
+    Ok(())
+}
+
+fn event_of_stream(b: &mut Builder<'_>, name: &str) -> Result<()> {
+    match StreamEvent::from_name(name).filter(|_| !name.starts_with("stream.")) {
+        Some(event) => b.packet(PacketCondition::Event(event.as_str().into())),
+        None => fail!("there is no event {name:?}"),
+    }
     Ok(())
 }
 

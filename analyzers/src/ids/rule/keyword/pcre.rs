@@ -61,7 +61,7 @@ fn pcre(b: &mut Builder<'_>, value: &str) -> Result<()> {
             fail!("a sticky buffer is open, and a flag names another; pkt_data must stand before")
         }
         (Some(named), None) => {
-            b.want(crate::app::AppProto::Http1);
+            b.want(crate::app::AppProto::Http);
             b.check_relative(named, relative)?;
             b.add_to(named, Match::Pcre(expression));
         }
