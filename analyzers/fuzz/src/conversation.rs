@@ -70,7 +70,7 @@ fn run(origin: Origin, steps: &[Owned], cuts: Option<(Dice, usize)>) -> Outcome 
                     conversation.data(*heading, piece, now, &config);
                     fed += piece.len() + 1;
                     // The most of any parser; KEPT and two heads are less.
-                    let most = (1 << 20) + fed * (2 << 10);
+                    let most = (8 << 20) + fed * (4 << 10);
                     assert!(conversation.memory_bytes() <= most, "memory");
                 }
             }
