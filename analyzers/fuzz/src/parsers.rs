@@ -201,6 +201,8 @@ struct Feeding {
     parser: Box<dyn Parser>,
     bound: Bound,
     fed: usize,
+    /// With what was lost.
+    came: u64,
     failed: bool,
     stopped: bool,
     ended: [bool; 2],
@@ -216,6 +218,7 @@ impl Feeding {
             parser: (subject.make)(),
             bound: subject.bound,
             fed: 0,
+            came: 0,
             failed: false,
             stopped: false,
             ended: [false; 2],
@@ -231,12 +234,14 @@ impl Feeding {
             return;
         }
         self.fed += piece.len() + 1;
+        self.came += piece.len() as u64;
         self.failed = self.parser.data(heading, piece, now).is_err();
         self.after();
     }
 
     fn lost(&mut self, heading: Heading, len: u64, now: Timestamp) {
         if !self.failed && !self.stopped && !self.ended[heading.index()] {
+            self.came += len;
             self.failed = self.parser.gap(heading, len, now).is_err();
             self.after();
         }
@@ -265,7 +270,7 @@ impl Feeding {
         let _: [bool; 2] = self.parser.ended_messages();
         for heading in Heading::ALL {
             let unfinished = self.parser.unfinished(heading).unwrap_or(0);
-            assert!(unfinished <= self.fed as u64, "{unfinished} unfinished of {}", self.fed);
+            assert!(unfinished <= self.came, "{unfinished} unfinished of {}", self.came);
         }
     }
 

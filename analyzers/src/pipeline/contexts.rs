@@ -1,8 +1,9 @@
 //! What is held of flows that are followed, by their places in the flow table, and how much that is.
 //!
-//! Streams have a cap of their own. Application layers of all flows together have one here: when they hold
-//! more, one that holds much is given up, and from then on its flow is only a stream of bytes. Who
-//! that is is decided among a few whose turn it is and the one that has just grown, so that a flood of
+//! Application layers of all flows together have a cap: when they hold more, one that holds much is given
+//! up, and from then on its flow is only a stream of bytes. Streams have another: when it is nearly reached what
+//! is kept of inspected bytes goes first, and then one's streams, so that its packets speak for themselves.
+//! Who that is is decided among a few whose turn it is and the one that has just grown, so that a flood of
 //! flows that hold much costs those, and not a flow that holds little.
 
 use crate::app::Conversation;
@@ -14,6 +15,8 @@ use crate::stream::StreamPool;
 const CANDIDATES: usize = 16;
 /// And so many places are looked at for them.
 const PLACES: usize = 256;
+/// Flows whose streams are given up at most for one packet, which adds less than these hold.
+const AT_ONCE: usize = 4;
 
 umbra_tap::counter_set! {
     /// What was not followed to its end because there was no memory for it.
@@ -21,6 +24,8 @@ umbra_tap::counter_set! {
         app_given_up: "flows", "Flows whose application layer was given up because all together held too much.";
         app_given_up_bytes: "bytes", "Bytes that those held.";
         app_given_up_transactions: "transactions", "Transactions that those held, most of them unfinished.";
+        streams_given_up: "flows", "Flows whose streams were given up because all together held nearly too much.";
+        streams_given_up_bytes: "bytes", "Bytes that those held.";
     }
 }
 
@@ -90,25 +95,55 @@ impl Contexts {
         self.app_bytes = self.app_bytes - context.app_bytes + now;
         context.app_bytes = now;
         while self.app_bytes > most
-            && let Some(index) = self.largest(id.index())
+            && let Some(index) = self.largest(id.index(), |context| context.app_bytes)
         {
             self.give_up(index);
         }
     }
 
+    /// Makes room for streams where there is hardly any left.
+    pub(super) fn relieve(&mut self, id: FlowId, pool: &mut StreamPool) {
+        for _ in 0..AT_ONCE {
+            if !pool.is_short() {
+                return;
+            }
+            let largest = self.largest(id.index(), |context| match &mut context.session {
+                Some(session) if session.footprint() > 0 => {
+                    session.squeeze(pool);
+                    session.footprint()
+                }
+                _ => 0,
+            });
+            if let Some(at) = largest
+                && pool.is_short()
+                && let Some(Some((_, context))) = self.slots.get_mut(at)
+                && let Some(session) = &mut context.session
+            {
+                self.counters.streams_given_up += 1;
+                self.counters.streams_given_up_bytes += session.footprint();
+                session.give_up(pool);
+            }
+        }
+    }
+
     /// The one that holds most among those whose turn it is, and `own`. `None` where none holds anything.
-    fn largest(&mut self, own: usize) -> Option<usize> {
-        let held = |slot: Option<&Slot>| match slot {
-            Some(Some((_, context))) => context.app_bytes,
+    fn largest(
+        &mut self,
+        own: usize,
+        mut held: impl FnMut(&mut FlowContext) -> u64,
+    ) -> Option<usize> {
+        let mut held = |slot: Option<&mut Slot>| match slot {
+            Some(Some((_, context))) => held(context),
             _ => 0,
         };
-        let mut best = (held(self.slots.get(own)), own);
+        let mut best = (held(self.slots.get_mut(own)), own);
         let mut found = 0;
         for _ in 0..PLACES.min(self.slots.len()) {
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
-            let bytes = held(self.slots.get(self.hand));
+            let bytes = held(self.slots.get_mut(self.hand));
             found += usize::from(bytes > 0);
-            if bytes > best.0 {
+            // Of equals not the one that has just grown.
+            if bytes > 0 && bytes >= best.0 {
                 best = (bytes, self.hand);
             }
             if found == CANDIDATES {

@@ -322,6 +322,7 @@ impl Follower {
         if std::mem::take(&mut context.touched) || released {
             contexts.account(id, config.app_bytes);
         }
+        contexts.relieve(id, pool);
     }
 
     /// A flow is over: what came in a heading and was not certain is taken now. Whether there is anything to
