@@ -218,6 +218,9 @@ impl Flood {
         // What one packet adds may come on top.
         assert!(peak.app <= config.follow.app_bytes + (64 << 10), "layers: {peak:?}");
         assert!(peak.defrag <= config.defrag.max_memory as u64, "fragments: {peak:?}");
+        // And nothing is held that is not counted: rules, code and what the allocator keeps are the rest.
+        let counted = peak.flow + peak.follow + peak.profile + peak.stream + peak.app + peak.defrag;
+        assert!(resident <= 2 * counted + (64 << 20), "{resident} bytes are resident: {peak:?}");
         self.pipeline.finish(&mut self.sink, &self.context);
         let summary = self.pipeline.summary();
         let held = [
