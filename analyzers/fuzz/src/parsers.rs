@@ -18,7 +18,7 @@ use umbra_analyzers::app::tls::{TlsConfig, TlsParser};
 use umbra_analyzers::app::{AppProto, Expected, Heading, Parser, Switch};
 use umbra_analyzers::events::Timestamp;
 
-use super::dialogue::{self, Owned, steps};
+use super::dialogue::{self, Owned, Step, steps};
 use super::script::Dice;
 use super::told::{Told, held};
 
@@ -73,7 +73,15 @@ pub(crate) fn dns_udp(bytes: &[u8]) {
 /// As over UDP.
 pub(crate) fn dns_tcp(bytes: &[u8]) {
     let make = || Box::new(DnsParser::tcp()) as Box<dyn Parser>;
-    drive(bytes, Subject { make, stream: true, bound: Bound { base: 8 * KIB, per_byte: 128 } });
+    let bound = Bound { base: 8 * KIB, per_byte: 128 };
+    let lost = |step: &Step<'_>| matches!(step, Step::Lost(..));
+    if steps(bytes).iter().any(lost) {
+        // Behind a gap a message is looked for at the beginning of each piece.
+        let steps = dialogue::of_streams(&steps(bytes));
+        run(Subject { make, stream: true, bound }, &steps, None);
+        return;
+    }
+    drive(bytes, Subject { make, stream: true, bound });
 }
 
 /// One transaction with two hellos.

@@ -117,10 +117,16 @@ impl Told {
                 self.buffers.iter().find(|(b, h, i, _)| (b, h, i) == (buffer, heading, index));
             let same = now.is_none_or(|(.., now)| now == view);
             assert!(
-                same || may_change(*buffer),
+                same || may_change(*buffer) || self.may_change(*buffer),
                 "{buffer:?} {heading:?} {index} was {view:?} and is {now:?}"
             );
         }
+    }
+
+    /// A mail that the server did not want is replaced by the next one.
+    fn may_change(&self, buffer: Buffer) -> bool {
+        buffer.keyword().starts_with("email.")
+            && self.events.contains(&"smtp.data_command_rejected")
     }
 
     /// Says what differs first.
