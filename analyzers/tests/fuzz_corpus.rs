@@ -88,6 +88,6 @@ macro_rules! targets {
 }
 
 targets! {
-    conversation dcerpc dcerpc_udp decoder defrag dns_tcp dns_udp ftp ftp_data http1 pipeline rules
-    signatures smb smtp ssh stream stream_wild tls
+    conversation dcerpc dcerpc_udp decoder defrag dns_tcp dns_udp ftp ftp_data http1 http2 matching
+    pipeline rules signatures smb smtp ssh stream stream_wild tls
 }

@@ -7,7 +7,7 @@
 use umbra_analyzers::app::detect::{Carrier, HEAD, Origin, Verdict};
 use umbra_analyzers::app::ssh::SshConfig;
 use umbra_analyzers::app::tls::TlsConfig;
-use umbra_analyzers::app::{Conversation, ConversationConfig, Heading};
+use umbra_analyzers::app::{AppProto, Conversation, ConversationConfig, Heading};
 use umbra_analyzers::events::Timestamp;
 
 use super::dialogue::{self, Owned, steps};
@@ -33,6 +33,11 @@ pub(crate) fn conversation(bytes: &[u8]) {
     let mut dice = Dice::of(bytes);
     let manner = dice.below(4);
     let cut = run(origin, &steps, Some((dice, manner)));
+    let lost = steps.iter().any(|step| matches!(step, Owned::Lost(..)));
+    if lost && whole.verdicts[0] == Verdict::Found(AppProto::Dns) {
+        // Behind a gap a message is looked for at the beginning of each piece.
+        return;
+    }
     if whole.switched || cut.switched || whole.verdicts != cut.verdicts {
         return;
     }
@@ -55,10 +60,12 @@ fn run(origin: Origin, steps: &[Owned], cuts: Option<(Dice, usize)>) -> Outcome 
     };
     let (mut cuts, mut fed, mut told) = (cuts, 0, Vec::new());
     let mut conversation = Conversation::new(origin);
-    let mut events = 0;
+    let (mut events, mut ended) = (0, [false; 2]);
     for (step, second) in steps.iter().zip(1..) {
         let now = Timestamp::from_secs(second);
         match step {
+            // Nobody speaks behind the end.
+            Owned::Said(heading, _) | Owned::Lost(heading, _) if ended[heading.index()] => {}
             Owned::Said(heading, bytes) => {
                 let pieces = match &mut cuts {
                     Some((dice, manner)) if origin.carrier == Carrier::Tcp => {
@@ -70,7 +77,7 @@ fn run(origin: Origin, steps: &[Owned], cuts: Option<(Dice, usize)>) -> Outcome 
                     conversation.data(*heading, piece, now, &config);
                     fed += piece.len() + 1;
                     // The most of any parser; KEPT and two heads are less.
-                    let most = (1 << 20) + fed * (2 << 10);
+                    let most = (8 << 20) + fed * (4 << 10);
                     assert!(conversation.memory_bytes() <= most, "memory");
                 }
             }
@@ -78,7 +85,10 @@ fn run(origin: Origin, steps: &[Owned], cuts: Option<(Dice, usize)>) -> Outcome 
                 conversation.gap(*heading, *len, now);
             }
             Owned::Lost(..) => {}
-            Owned::Ended(heading) => conversation.end(*heading, now),
+            Owned::Ended(heading) => {
+                ended[heading.index()] = true;
+                conversation.end(*heading, now);
+            }
             Owned::Released => release(&mut conversation, &mut told),
         }
         let raised = conversation.events().count();

@@ -62,8 +62,13 @@ struct Connection {
 
 /// The frames of a script.
 pub(crate) fn frames(script: &[u8]) -> Vec<Captured> {
+    of_steps(tokens(script))
+}
+
+/// The same of letters with their bytes.
+pub(crate) fn of_steps(steps: Vec<(u8, &[u8])>) -> Vec<Captured> {
     let mut wire = Wire::new();
-    for (letter, bytes) in tokens(script) {
+    for (letter, bytes) in steps {
         wire.step(letter, bytes);
     }
     wire.frames.extend(wire.held);

@@ -12,6 +12,7 @@ mod decoder;
 mod dialogue;
 mod fragments;
 mod frames;
+mod matching;
 mod parsers;
 mod pipeline;
 mod rules;
@@ -35,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     ("ftp", parsers::ftp),
     ("ftp_data", parsers::ftp_data),
     ("http1", parsers::http1),
+    ("http2", parsers::http2),
+    ("matching", matching::matching),
     ("pipeline", pipeline::pipeline),
     ("rules", rules::rules),
     ("signatures", signatures::signatures),

@@ -10,6 +10,7 @@ use umbra_analyzers::app::dcerpc::{Dcerpc, DcerpcUdp};
 use umbra_analyzers::app::dns::DnsParser;
 use umbra_analyzers::app::ftp::{Ftp, FtpConfig, FtpData};
 use umbra_analyzers::app::http::{HttpConfig, HttpParser};
+use umbra_analyzers::app::http2::{Http2Config, Http2Parser};
 use umbra_analyzers::app::smb::Smb;
 use umbra_analyzers::app::smtp::{Smtp, SmtpConfig};
 use umbra_analyzers::app::ssh::{Ssh, SshConfig};
@@ -17,7 +18,7 @@ use umbra_analyzers::app::tls::{TlsConfig, TlsParser};
 use umbra_analyzers::app::{AppProto, Expected, Heading, Parser, Switch};
 use umbra_analyzers::events::Timestamp;
 
-use super::dialogue::{self, Owned, steps};
+use super::dialogue::{self, Owned, Step, steps};
 use super::script::Dice;
 use super::told::{Told, held};
 
@@ -54,6 +55,15 @@ pub(crate) fn http1(bytes: &[u8]) {
     );
 }
 
+/// A frame of 13 bytes is a transaction, and a byte a header field; undoing brotli takes up to 8 MiB.
+pub(crate) fn http2(bytes: &[u8]) {
+    let make = || Box::new(Http2Parser::new(Http2Config::default(), None)) as Box<dyn Parser>;
+    drive(
+        bytes,
+        Subject { make, stream: true, bound: Bound { base: 8192 * KIB, per_byte: 4 * KIB } },
+    );
+}
+
 /// A record of twelve bytes may have a name of 1 KiB, by a pointer.
 pub(crate) fn dns_udp(bytes: &[u8]) {
     let make = || Box::new(DnsParser::udp()) as Box<dyn Parser>;
@@ -63,7 +73,15 @@ pub(crate) fn dns_udp(bytes: &[u8]) {
 /// As over UDP.
 pub(crate) fn dns_tcp(bytes: &[u8]) {
     let make = || Box::new(DnsParser::tcp()) as Box<dyn Parser>;
-    drive(bytes, Subject { make, stream: true, bound: Bound { base: 8 * KIB, per_byte: 128 } });
+    let bound = Bound { base: 8 * KIB, per_byte: 128 };
+    let lost = |step: &Step<'_>| matches!(step, Step::Lost(..));
+    if steps(bytes).iter().any(lost) {
+        // Behind a gap a message is looked for at the beginning of each piece.
+        let steps = dialogue::of_streams(&steps(bytes));
+        run(Subject { make, stream: true, bound }, &steps, None);
+        return;
+    }
+    drive(bytes, Subject { make, stream: true, bound });
 }
 
 /// One transaction with two hellos.
@@ -191,6 +209,8 @@ struct Feeding {
     parser: Box<dyn Parser>,
     bound: Bound,
     fed: usize,
+    /// With what was lost.
+    came: u64,
     failed: bool,
     stopped: bool,
     ended: [bool; 2],
@@ -206,6 +226,7 @@ impl Feeding {
             parser: (subject.make)(),
             bound: subject.bound,
             fed: 0,
+            came: 0,
             failed: false,
             stopped: false,
             ended: [false; 2],
@@ -221,12 +242,14 @@ impl Feeding {
             return;
         }
         self.fed += piece.len() + 1;
+        self.came += piece.len() as u64;
         self.failed = self.parser.data(heading, piece, now).is_err();
         self.after();
     }
 
     fn lost(&mut self, heading: Heading, len: u64, now: Timestamp) {
         if !self.failed && !self.stopped && !self.ended[heading.index()] {
+            self.came += len;
             self.failed = self.parser.gap(heading, len, now).is_err();
             self.after();
         }
@@ -252,6 +275,11 @@ impl Feeding {
         self.bound.check(self.parser.memory_bytes(), self.fed);
         let (first, next) = (self.parser.first(), self.parser.next());
         assert!(first <= next, "transactions from {first} to {next}");
+        let _: [bool; 2] = self.parser.ended_messages();
+        for heading in Heading::ALL {
+            let unfinished = self.parser.unfinished(heading).unwrap_or(0);
+            assert!(unfinished <= self.came, "{unfinished} unfinished of {}", self.came);
+        }
     }
 
     /// Looks at all transactions, as rules do while they come.
@@ -264,16 +292,22 @@ impl Feeding {
         }
     }
 
-    /// Lets go of what is finished.
+    /// Lets go of what is finished: of what has something unfinished before it, if the parser can.
     fn release(&mut self) {
-        let held = held(self.parser.as_ref());
-        let done = held.into_iter().take_while(Told::is_complete);
-        let done: Vec<_> = done.collect();
-        if let Some(last) = done.last() {
-            self.parser.release(last.number + 1);
-            assert!(self.parser.first() > last.number, "released and still there");
+        let mut before = self.parser.first();
+        for told in held(self.parser.as_ref()).into_iter().filter(Told::is_complete) {
+            let number = told.number;
+            if number == before {
+                before += 1;
+                self.parser.release(before);
+                assert!(self.parser.first() > number, "released and still there");
+            } else {
+                self.parser.forget(number);
+            }
+            if self.parser.transaction(number).is_none() {
+                self.told.push(told);
+            }
         }
-        self.told.extend(done);
     }
 
     fn finish(mut self) -> Outcome {

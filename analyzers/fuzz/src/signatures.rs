@@ -27,6 +27,11 @@ pub(crate) fn signatures(bytes: &[u8]) {
 
 /// A plan with these rules.
 pub(crate) fn plan(rules: &[u8]) -> Plan {
+    plan_beside(rules, &[])
+}
+
+/// The same with files beside them, by name.
+pub(crate) fn plan_beside(rules: &[u8], files: &[(&str, &[u8])]) -> Plan {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("umbra-fuzz-{}-{number}", std::process::id());
@@ -34,6 +39,9 @@ pub(crate) fn plan(rules: &[u8]) -> Plan {
     std::fs::create_dir_all(&folder).expect("a folder for rules");
     let path = folder.join("fuzz.rules");
     std::fs::write(&path, rules).expect("a file of rules");
+    for (name, content) in files {
+        std::fs::write(folder.join(name), content).expect("a file beside the rules");
+    }
     let mut config = ProfileConfig::standard(ProfileKind::Ids);
     config.settings.insert("rules".to_owned(), vec![path.display().to_string()].into());
     let plan = IdsFactory.validate(&config);

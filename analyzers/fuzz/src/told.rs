@@ -1,11 +1,13 @@
 //! Everything that a transaction tells, to be compared.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 use umbra_analyzers::app::{
     Buffer, COMPLETE, Field, File, FileState, Heading, Parser, Transaction,
 };
 
-const FIELDS: [Field; 11] = [
+const FIELDS: [Field; 20] = [
     Field::DnsOpcode,
     Field::DnsRcode,
     Field::DnsRrtype,
@@ -17,6 +19,15 @@ const FIELDS: [Field; 11] = [
     Field::DceOpnum,
     Field::FtpDynamicPort,
     Field::FtpReplyReceived,
+    Field::TlsState,
+    Field::Http2FrameType,
+    Field::Http2ErrorCode,
+    Field::Http2Priority,
+    Field::Http2Window,
+    Field::Http2SizeUpdate,
+    Field::Http2Setting(1),
+    Field::Http2Setting(3),
+    Field::Http2Setting(4),
 ];
 /// More of one buffer or number than this is no list any more.
 const MOST: usize = 100_000;
@@ -33,6 +44,9 @@ pub(crate) struct Told {
     record: Map<String, Value>,
     companions: Vec<(&'static str, Map<String, Value>)>,
     logged: bool,
+    ready: bool,
+    announced: Option<IpAddr>,
+    stage_names: [Option<&'static str>; 2],
     files: Vec<File>,
     buffers: Vec<(Buffer, Heading, usize, View)>,
     numbers: Vec<(Field, Heading, Vec<u64>)>,
@@ -50,6 +64,9 @@ impl Told {
             record: transaction.record(),
             companions: transaction.companions(),
             logged: transaction.is_logged(),
+            ready: transaction.is_ready(),
+            announced: transaction.announced(),
+            stage_names: Heading::ALL.map(|heading| transaction.progress_name(heading)),
             files: transaction.files().to_vec(),
             buffers: Vec::new(),
             numbers: Vec::new(),
@@ -100,10 +117,16 @@ impl Told {
                 self.buffers.iter().find(|(b, h, i, _)| (b, h, i) == (buffer, heading, index));
             let same = now.is_none_or(|(.., now)| now == view);
             assert!(
-                same || may_change(*buffer),
+                same || may_change(*buffer) || self.may_change(*buffer),
                 "{buffer:?} {heading:?} {index} was {view:?} and is {now:?}"
             );
         }
+    }
+
+    /// A mail that the server did not want is replaced by the next one.
+    fn may_change(&self, buffer: Buffer) -> bool {
+        buffer.keyword().starts_with("email.")
+            && self.events.contains(&"smtp.data_command_rejected")
     }
 
     /// Says what differs first.

@@ -54,6 +54,8 @@ pub struct Conversation {
     parsers: u32,
     /// The parser gave up, or there is none for what was recognised.
     failed: bool,
+    /// There was no memory for it.
+    abandoned: bool,
     /// What the flow was before it was switched.
     original: Option<AppProto>,
     /// What it is to go on with from the next byte on.
@@ -85,6 +87,7 @@ impl Conversation {
             parser: None,
             parsers: 0,
             failed: false,
+            abandoned: false,
             original: None,
             switch: None,
             before: None,
@@ -119,6 +122,9 @@ impl Conversation {
         now: Timestamp,
         config: &ConversationConfig,
     ) {
+        if self.abandoned {
+            return;
+        }
         for (heading, data) in Heading::ALL.into_iter().zip(self.take_switch()) {
             if !data.is_empty() {
                 self.take(heading, &data, now, config);
@@ -144,6 +150,16 @@ impl Conversation {
         } else if !self.detector.is_settled(heading) {
             self.recognise(heading, data);
         }
+    }
+
+    /// Lets go of everything, because there is no memory for it: what was recognised is all that stays known.
+    pub fn abandon(&mut self) {
+        self.give_up();
+        self.abandoned = true;
+        (self.parser, self.before) = (None, None);
+        self.switch = None;
+        self.heads = Default::default();
+        self.announces = Vec::new();
     }
 
     /// Bytes of a stream that will never come.
@@ -207,7 +223,7 @@ impl Conversation {
         if let Some(expected) = self.expected
             && self.detector.verdict() != Verdict::Unknown
         {
-            self.events.extend_from_slice(self.detector.unmet(expected));
+            self.raise(self.detector.unmet(expected));
             self.expected = None;
         }
         match self.detector.verdict() {
@@ -280,13 +296,22 @@ impl Conversation {
             Switch::To(protocol) => Some(protocol),
             Switch::Detect => None,
         };
-        self.events.extend(self.detector.events());
+        let raised: Vec<_> = self.detector.events().collect();
+        self.raise(&raised);
         self.detector.restart();
         self.before = self.parser.take();
         self.failed = false;
         self.total = [0; 2];
         self.heads = Default::default();
         self.before.as_mut().map(|parser| parser.left_over()).unwrap_or_default()
+    }
+
+    fn raise(&mut self, events: &[&'static str]) {
+        for event in events {
+            if !self.events.contains(event) {
+                self.events.push(event);
+            }
+        }
     }
 
     fn give_up(&mut self) {
@@ -390,16 +415,16 @@ impl Conversation {
         self.total[heading.index()] > 0
     }
 
-    /// Whether the parser gave up.
+    /// Whether the parser gave up, or was.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed && self.parser.is_some()
+        self.abandoned || (self.failed && self.parser.is_some())
     }
 
     /// Nothing more can come of what is said: the stream's bytes need not be put together for it.
     #[must_use]
     pub fn is_deaf(&self) -> bool {
-        self.failed && self.verdict() != Verdict::Unknown
+        self.abandoned || (self.failed && self.verdict() != Verdict::Unknown)
     }
 
     /// Both ends encrypt.
@@ -417,8 +442,14 @@ impl Conversation {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.kept_bytes
+            + self.kept.capacity() * size_of::<(Heading, Vec<u8>)>()
             + self.heads.iter().map(Vec::len).sum::<usize>()
-            + self.parser.as_ref().map_or(0, |parser| parser.memory_bytes())
+            + self
+                .parser
+                .iter()
+                .chain(&self.before)
+                .map(|parser| parser.memory_bytes())
+                .sum::<usize>()
     }
 }
 
@@ -463,8 +494,9 @@ mod tests {
 
     #[test]
     fn events_stay_when_the_protocol_is_another() {
+        let request = b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n";
         let mut conversation = said(&[
-            (Heading::ToServer, b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n"),
+            (Heading::ToServer, request),
             (Heading::ToClient, b"\xff\xfe\xfd no response at all, of nothing that is known"),
         ]);
         let before: Vec<_> = conversation.events().collect();

@@ -22,7 +22,8 @@
 //! A packet costs one lookup (one line of the index and one flow) and at most a few steps of the
 //! timer wheel. Nothing scans the table, nothing moves when it grows, and memory is bounded by
 //! [`FlowConfig::max_flows`]. When it is full, flows that are idle for longer than the emergency
-//! time-outs go first, and if there are none among those due next, the one due next is evicted.
+//! time-outs go first, and if there are none among those due next, the one due next is evicted, or an idler one
+//! if that has hardly begun.
 
 mod clock;
 mod index;

@@ -20,6 +20,8 @@ use crate::profile::EndedFlow;
 const STEPS_PER_PACKET: u32 = 4;
 /// Flows that a full table looks at, in the order in which they are due, before it evicts.
 const EVICTION_CANDIDATES: u32 = 16;
+/// Places of which it looks at as many flows, where that is needed.
+const EVICTION_PLACES: u32 = 2048;
 
 /// What a packet was in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,11 @@ pub struct FlowTable {
     counters: FlowCounters,
     /// Where `finish` has got to.
     flushed_to: u32,
+    /// When an eighth of the flows that there may be was opened, and another; how many since then.
+    eighths: [Timestamp; 2],
+    opened_since: u32,
+    /// The place that was looked at last for a flow to evict.
+    hand: u32,
 }
 
 impl std::fmt::Debug for FlowTable {
@@ -96,6 +103,9 @@ impl FlowTable {
             ended: Vec::new(),
             counters: FlowCounters::default(),
             flushed_to: 0,
+            eighths: [Timestamp::ZERO; 2],
+            opened_since: 0,
+            hand: 0,
         }
     }
 
@@ -391,6 +401,7 @@ impl FlowTable {
         self.file(place);
         self.live += 1;
         self.counters.opened += 1;
+        self.note_opened();
         place
     }
 
@@ -482,8 +493,48 @@ impl FlowTable {
         if self.live >= self.config.max_flows
             && let Some((_, place)) = victim
         {
+            let place = self.idlest(place);
             self.counters.evicted += 1;
             self.end(place, FlowEnd::Forced);
+        }
+    }
+
+    /// A flow to evict rather than one that is due early but had little time: a table full of connections
+    /// would have room for no handshake. That is so if not even a quarter of the flows came after it.
+    fn idlest(&mut self, first: u32) -> u32 {
+        if self.slab.get(first).last <= self.eighths[0] {
+            return first;
+        }
+        let now = self.clock.now();
+        let idle = |flow: &Flow, timeout: u64| {
+            (u128::from(now.nanos_since(flow.last)), u128::from(timeout.max(1)))
+        };
+        let (mut best, mut found) = (first, 0);
+        for _ in 0..EVICTION_PLACES {
+            self.hand = if self.hand + 1 < self.slab.places() { self.hand + 1 } else { 0 };
+            let (flow, other) = (self.slab.get(self.hand), self.slab.get(best));
+            if !flow.has(bit::LIVE) {
+                continue;
+            }
+            found += 1;
+            // By the part of their time-outs that they were idle for.
+            let (mine, of) = idle(flow, self.timeout_ns(flow));
+            let (theirs, of_theirs) = idle(other, self.timeout_ns(other));
+            if mine * of_theirs > theirs * of {
+                best = self.hand;
+            }
+            if found == EVICTION_CANDIDATES {
+                break;
+            }
+        }
+        best
+    }
+
+    fn note_opened(&mut self) {
+        self.opened_since += 1;
+        if self.opened_since > self.config.max_flows / 8 {
+            self.opened_since = 0;
+            self.eighths = [self.eighths[1], self.clock.now()];
         }
     }
 

@@ -303,6 +303,38 @@ fn a_full_table_gives_up_idle_flows_before_busy_ones() {
 }
 
 #[test]
+fn a_table_full_of_connections_has_room_for_handshakes() {
+    let mut table = table(128);
+    let mut clock = 0;
+    let mut send = |table: &mut FlowTable, port: u16, flags: u8| {
+        clock += 1;
+        let (src, dst) = ((1, port), (2, 80));
+        let packet = match flags {
+            SYN => TestPacket::tcp(clock, src, dst, SYN, 1, 0),
+            ACK => TestPacket::tcp(clock, src, dst, ACK, 2, 2),
+            _ => TestPacket::tcp(clock, dst, src, flags, 1, 2),
+        };
+        let observed = table.observe(&packet.view());
+        table.release_ended();
+        observed.unwrap()
+    };
+    for port in 0..128 {
+        for flags in [SYN, SYN | ACK, ACK] {
+            send(&mut table, port, flags);
+        }
+    }
+    for port in (200..1000).step_by(2) {
+        let (one, other) = (send(&mut table, port, SYN), send(&mut table, port + 1, SYN));
+        assert!(one.opened && other.opened);
+        for flags in [SYN | ACK, ACK] {
+            assert_eq!(send(&mut table, port, flags).id, one.id, "{port} was evicted");
+            assert_eq!(send(&mut table, port + 1, flags).id, other.id, "{} was evicted", port + 1);
+        }
+    }
+    assert_eq!(table.counters().evicted, 800);
+}
+
+#[test]
 fn the_sweep_ends_idle_flows_without_packets_in_bounded_steps() {
     let mut table = table(1000);
     for i in 0..500u16 {

@@ -345,6 +345,10 @@ impl Profile for Ids {
 
     fn on_tick(&mut self, _now: Timestamp, _findings: &mut Findings) {}
 
+    fn memory_bytes(&self) -> usize {
+        self.engine.memory_bytes()
+    }
+
     fn finish(&mut self, _now: Timestamp, _findings: &mut Findings) {}
 
     fn summary(&self) -> Option<Box<dyn ProfileSummary>> {

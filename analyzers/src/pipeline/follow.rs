@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::contexts::{Contexts, FollowCounters};
 use super::expected::Announcements;
 use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
@@ -30,6 +31,8 @@ pub struct FollowConfig {
     pub stream: StreamConfig,
     /// Parsers.
     pub conversation: ConversationConfig,
+    /// Most bytes that the application layers of all flows may hold.
+    pub app_bytes: u64,
     /// Finished transactions and files become events.
     pub records: bool,
 }
@@ -39,7 +42,12 @@ impl FollowConfig {
     #[must_use]
     pub fn live() -> Self {
         let stream = StreamConfig { midstream: true, ..StreamConfig::default() };
-        Self { stream, conversation: ConversationConfig::default(), records: true }
+        Self {
+            stream,
+            conversation: ConversationConfig::default(),
+            app_bytes: 256 << 20,
+            records: true,
+        }
     }
 
     /// Over a capture, as Suricata does it unless told otherwise: only connections of which the beginning
@@ -63,7 +71,6 @@ pub(super) struct Followed {
 pub(super) struct Follower {
     config: FollowConfig,
     pool: StreamPool,
-    /// By [`FlowId::index`]; the generation tells flows apart that had the same place.
     contexts: Contexts,
     recorder: Recorder,
     announcements: Arc<Announcements>,
@@ -74,7 +81,7 @@ impl Follower {
         Self {
             config,
             pool: StreamPool::new(config.stream),
-            contexts: Vec::new(),
+            contexts: Contexts::default(),
             recorder: Recorder,
             announcements: Arc::default(),
         }
@@ -96,10 +103,7 @@ impl Follower {
     }
 
     pub(super) fn context(&self, id: FlowId) -> Option<&FlowContext> {
-        match self.contexts.get(id.index()) {
-            Some(Some((generation, context))) if *generation == id.generation() => Some(context),
-            _ => None,
-        }
+        self.contexts.get(id)
     }
 
     /// Brings a packet's stream and application layer up to it.
@@ -158,7 +162,7 @@ impl Follower {
         };
         let Self { contexts, pool, config, announcements, .. } = self;
         let config = &config.conversation;
-        let context = slot(contexts, pool, id);
+        let context = contexts.make(pool, id);
         let established = context.session.as_ref().is_some_and(Session::is_established);
         if context.session.is_none() {
             context.session = Some(Session::new(pool, &segment, heading));
@@ -186,6 +190,7 @@ impl Follower {
                     && conversation.has_said(heading)
                 {
                     conversation.end(heading, packet.timestamp());
+                    context.touched = true;
                 }
             }
             if taken.ended {
@@ -193,6 +198,7 @@ impl Follower {
                     context.due[heading.index()] = true;
                     if let Some(conversation) = &mut context.conversation {
                         conversation.end(heading, packet.timestamp());
+                        context.touched = true;
                     }
                 }
             }
@@ -216,9 +222,10 @@ impl Follower {
         origin: &Origin,
     ) -> bool {
         let Self { contexts, pool, config, .. } = self;
-        let context = slot(contexts, pool, id);
+        let context = contexts.make(pool, id);
         let conversation = context.conversation.get_or_insert_with(|| Conversation::new(*origin));
         let before = conversation.verdict();
+        context.touched = true;
         conversation.data(
             heading,
             packet.decoded.payload,
@@ -285,7 +292,7 @@ impl Follower {
         findings: &mut Findings,
     ) {
         let Self { contexts, pool, config, recorder, .. } = self;
-        let context = slot(contexts, pool, id);
+        let context = contexts.make(pool, id);
         if inspected && let Some(session) = &mut context.session {
             let half = session.half_mut(heading);
             let up_to = half.raw(context.at_end, 0).map(|w| w.offset + w.bytes.len() as u64);
@@ -311,7 +318,11 @@ impl Follower {
         {
             recorder.write(context, &flow, origin, findings);
         }
-        release(context, config.records);
+        let released = release(context, config.records);
+        if std::mem::take(&mut context.touched) || released {
+            contexts.account(id, config.app_bytes);
+        }
+        contexts.relieve(id, pool);
     }
 
     /// A flow is over: what came in a heading and was not certain is taken now. Whether there is anything to
@@ -323,7 +334,7 @@ impl Follower {
         }
         let origin = Origin { carrier: Carrier::Tcp, server_port: flow.server_port() };
         let Self { contexts, pool, config, announcements, .. } = self;
-        let context = slot(contexts, pool, id);
+        let context = contexts.make(pool, id);
         context.at_end = true;
         context.due[heading.index()] = true;
         let now = flow.last();
@@ -331,6 +342,7 @@ impl Follower {
         hand_over(context, pool, &config.conversation, (heading, true), whose, now);
         if let Some(conversation) = &mut context.conversation {
             conversation.end(heading, now);
+            context.touched = true;
         }
         context.session.is_some() || context.conversation.is_some()
     }
@@ -438,42 +450,23 @@ impl Follower {
 
     /// Forgets a flow.
     pub(super) fn release(&mut self, id: FlowId) {
-        if self.context(id).is_none() {
-            return;
-        }
-        if let Some((_, mut context)) = self.contexts.get_mut(id.index()).and_then(Option::take)
-            && let Some(mut session) = context.session.take()
-        {
-            session.release(&mut self.pool);
-        }
+        self.contexts.release(&mut self.pool, id);
+    }
+
+    /// What was not followed to its end.
+    pub(super) fn given_up(&self) -> FollowCounters {
+        self.contexts.counters()
     }
 
     /// Bytes that application layers hold.
-    pub(super) fn conversation_bytes(&self) -> usize {
-        self.contexts
-            .iter()
-            .flatten()
-            .filter_map(|(_, context)| context.conversation.as_ref())
-            .map(Conversation::memory_bytes)
-            .sum()
+    pub(super) fn conversation_bytes(&self) -> u64 {
+        self.contexts.app_bytes()
     }
-}
 
-type Contexts = Vec<Option<(u32, Box<FlowContext>)>>;
-
-/// The context of a flow, made where there is none.
-fn slot<'c>(contexts: &'c mut Contexts, pool: &mut StreamPool, id: FlowId) -> &'c mut FlowContext {
-    if contexts.len() <= id.index() {
-        contexts.resize_with(id.index() + 1, || None);
+    /// Bytes that flows cost beside what streams and application layers hold of them.
+    pub(super) fn context_bytes(&self) -> u64 {
+        self.contexts.own_bytes()
     }
-    let slot = &mut contexts[id.index()];
-    if slot.as_ref().is_some_and(|(generation, _)| *generation != id.generation())
-        && let Some((_, mut context)) = slot.take()
-        && let Some(mut session) = context.session.take()
-    {
-        session.release(pool);
-    }
-    &mut slot.get_or_insert_with(|| (id.generation(), Box::default())).1
 }
 
 /// Whose stream it is, and what may have announced it.
@@ -516,6 +509,7 @@ fn hand_over(
         }
         recognised |= before != conversation.verdict();
     });
+    context.touched |= handed;
     let Some(conversation) = conversation else { return recognised };
     if let Some(parser) = conversation.parser_mut()
         && parser.tells_messages()
@@ -586,8 +580,8 @@ fn note_completed(context: &mut FlowContext) {
     }
 }
 
-/// Lets the parser forget transactions that are over for everybody.
-fn release(context: &mut FlowContext, records: bool) {
+/// Lets the parser forget transactions that are over for everybody. Whether there were any at the beginning.
+fn release(context: &mut FlowContext, records: bool) -> bool {
     let over = |marks: &TransactionMarks| marks.inspected == [true; 2] && (marks.told || !records);
     let done = context.marks.iter().take_while(|marks| over(marks)).count();
     if let Some(parser) = context.conversation.as_mut().and_then(Conversation::parser_mut) {
@@ -595,11 +589,12 @@ fn release(context: &mut FlowContext, records: bool) {
         behind.filter(|(_, marks)| over(marks)).for_each(|(number, _)| parser.forget(number));
     }
     if done == 0 {
-        return;
+        return false;
     }
     context.marks.drain(..done);
     context.first += done as u64;
     if let Some(parser) = context.conversation.as_mut().and_then(Conversation::parser_mut) {
         parser.release(context.first);
     }
+    true
 }

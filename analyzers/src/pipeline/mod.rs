@@ -5,6 +5,7 @@
 //! at every moment which profile is at work on which record, so that a panic can be put down to them
 //! ([`Pipeline::blame`]).
 
+mod contexts;
 mod ending;
 mod expected;
 mod follow;
@@ -15,6 +16,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use contexts::FollowCounters;
 pub use ending::Ending;
 pub use expected::Announcements;
 pub use follow::FollowConfig;
@@ -573,8 +575,16 @@ impl Pipeline {
             flows_live: u64::from(self.flows.live()),
             flow_memory_bytes: self.flows.memory_bytes() as u64,
             stream: follower.map(Follower::counters).unwrap_or_default(),
+            profile_memory_bytes: self
+                .stages
+                .iter()
+                .map(|stage| stage.profile.memory_bytes() as u64)
+                .sum(),
+            defrag_memory_bytes: self.defrag.memory() as u64,
             stream_memory_bytes: follower.map_or(0, Follower::stream_bytes),
-            app_memory_bytes: follower.map_or(0, |f| f.conversation_bytes() as u64),
+            follow: follower.map(Follower::given_up).unwrap_or_default(),
+            app_memory_bytes: follower.map_or(0, Follower::conversation_bytes),
+            follow_memory_bytes: follower.map_or(0, Follower::context_bytes),
             profiles: self
                 .stages
                 .iter()

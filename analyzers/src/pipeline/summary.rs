@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::FollowCounters;
 use crate::decode::DecodeCounters;
 use crate::defrag::DefragCounters;
 use crate::flow::FlowCounters;
@@ -52,8 +53,16 @@ pub struct PipelineSummary {
     pub stream: StreamCounters,
     /// Bytes that streams hold.
     pub stream_memory_bytes: u64,
+    /// What was not followed to its end.
+    pub follow: FollowCounters,
     /// Bytes that application layers hold.
     pub app_memory_bytes: u64,
+    /// Bytes that flows which are followed cost beside that, sessions among them.
+    pub follow_memory_bytes: u64,
+    /// Bytes that profiles hold for flows.
+    pub profile_memory_bytes: u64,
+    /// Bytes that fragments take.
+    pub defrag_memory_bytes: u64,
     /// Of the profiles that count, by id.
     pub profiles: Vec<ProfileTotals>,
 }
@@ -69,7 +78,11 @@ impl PipelineSummary {
         self.flow_memory_bytes += other.flow_memory_bytes;
         self.stream += other.stream;
         self.stream_memory_bytes += other.stream_memory_bytes;
+        self.follow += other.follow;
         self.app_memory_bytes += other.app_memory_bytes;
+        self.follow_memory_bytes += other.follow_memory_bytes;
+        self.profile_memory_bytes += other.profile_memory_bytes;
+        self.defrag_memory_bytes += other.defrag_memory_bytes;
         for theirs in &other.profiles {
             match self.profiles.iter_mut().find(|mine| mine.id == theirs.id) {
                 Some(mine) => mine.summary.merge(theirs.summary.as_ref()),

@@ -96,6 +96,11 @@ pub trait Profile: Send {
     /// The run ends. All flows have ended before.
     fn finish(&mut self, now: Timestamp, findings: &mut Findings);
 
+    /// Bytes that it holds for the flows that are there.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
+
     /// What it has seen so far, to be merged over instances; `None` where there is nothing to say.
     fn summary(&self) -> Option<Box<dyn ProfileSummary>> {
         None

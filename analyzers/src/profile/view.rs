@@ -38,6 +38,9 @@ pub struct FlowContext {
     pub(crate) told: Vec<&'static str>,
     /// What is left is being looked at: everything that came is shown, acknowledged or not.
     pub(crate) at_end: bool,
+    /// The application layer was told something since it was counted, and what it held then, bytes.
+    pub(crate) touched: bool,
+    pub(crate) app_bytes: u64,
 }
 
 /// What has been done with a transaction.

@@ -411,6 +411,12 @@ impl Buffer {
         }
     }
 
+    /// The same, and what was reserved.
+    pub(super) fn squeeze(&mut self, keep: u64) {
+        self.free(keep);
+        self.open.squeeze();
+    }
+
     /// Frees everything.
     pub(super) fn clear(&mut self) {
         let end = self.end();

@@ -44,7 +44,8 @@ impl Default for StreamConfig {
             midstream: false,
             async_oneside: false,
             max_bytes: 256 << 20,
-            max_sessions: 1 << 18,
+            // Twice the flows of a full table: those that ended have theirs until their batch is over.
+            max_sessions: 1 << 19,
             max_segments_held: 4096,
             policy: OverlapPolicy::Windows,
             check_rst: true,
@@ -132,6 +133,12 @@ impl StreamPool {
     /// Whether `more` bytes fit.
     pub(super) fn has_room(&self, more: usize) -> bool {
         self.bytes.saturating_add(more as u64) <= self.config.max_bytes
+    }
+
+    /// Less than an eighth is left.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.bytes > self.config.max_bytes - self.config.max_bytes / 8
     }
 
     /// A buffer that took `before` bytes takes `after` now.

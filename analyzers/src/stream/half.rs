@@ -20,6 +20,8 @@ pub(super) mod bit {
     pub(crate) const PROGRESSED: u16 = 1 << 7;
     /// Its RST was signed, so that the other end may go on.
     pub(crate) const DOUBTFUL_RST: u16 = 1 << 8;
+    /// There was no memory for it.
+    pub(crate) const GIVEN_UP: u16 = 1 << 9;
 }
 
 /// Bytes of a stream in order.

@@ -23,6 +23,10 @@ impl Half {
         data: &[u8],
         taken: &mut Taken,
     ) {
+        if self.has(bit::GIVEN_UP) {
+            // Packets speak for themselves.
+            return;
+        }
         if self.is_disabled() {
             taken.no_payload_inspection = true;
             return;
@@ -156,6 +160,20 @@ impl Half {
         };
         self.buffer.free(keep);
         self.account(pool);
+    }
+
+    /// Frees what everybody has had, also what is kept of it for windows to begin in.
+    pub(super) fn squeeze(&mut self, pool: &mut StreamPool) {
+        let app = if self.has(bit::NO_APP) { u64::MAX } else { self.app };
+        let raw = if self.has(bit::NO_RAW) { u64::MAX } else { self.raw };
+        self.buffer.squeeze(app.min(raw));
+        self.account(pool);
+    }
+
+    /// Frees everything, and takes nothing from now on.
+    pub(super) fn give_up(&mut self, pool: &mut StreamPool) {
+        self.set(bit::GIVEN_UP);
+        self.release(pool);
     }
 
     pub(super) fn account(&mut self, pool: &mut StreamPool) {

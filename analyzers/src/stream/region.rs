@@ -88,6 +88,12 @@ impl Region {
         }
     }
 
+    /// Takes no more memory than its bytes need.
+    pub(super) fn squeeze(&mut self) {
+        self.compact();
+        self.bytes.shrink_to_fit();
+    }
+
     fn compact(&mut self) {
         self.bytes.drain(..self.start);
         self.start = 0;

@@ -220,6 +220,22 @@ impl Session {
         self.state == SessionState::Closed
     }
 
+    /// Memory that its streams take, bytes.
+    #[must_use]
+    pub fn footprint(&self) -> u64 {
+        self.halves.iter().map(|half| half.charged).sum()
+    }
+
+    /// Gives memory back that only [`raw_overlap`](super::StreamConfig::raw_overlap) asks for.
+    pub fn squeeze(&mut self, pool: &mut StreamPool) {
+        self.halves.iter_mut().for_each(|half| half.squeeze(pool));
+    }
+
+    /// Gives all memory back; the flow goes on, without its streams.
+    pub fn give_up(&mut self, pool: &mut StreamPool) {
+        self.halves.iter_mut().for_each(|half| half.give_up(pool));
+    }
+
     /// Gives memory back: the flow is over. Nothing is kept from then on.
     pub fn release(&mut self, pool: &mut StreamPool) {
         self.halves.iter_mut().for_each(|half| half.release(pool));

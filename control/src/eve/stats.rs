@@ -94,7 +94,13 @@ impl Stats<'_> {
         put(&mut stats, "tcp.stream_depth_reached", stream.depth_reached);
         put(&mut stats, "tcp.segment_memcap_drop", stream.memory_drops);
         put(&mut stats, "tcp.ssn_memcap_drop", stream.session_drops);
+        put(&mut stats, "tcp.memuse", self.analysis.follow_memory_bytes);
         put(&mut stats, "app_layer.memuse", self.analysis.app_memory_bytes);
+        let follow = &self.analysis.follow;
+        put(&mut stats, "tcp.streams_given_up", follow.streams_given_up);
+        put(&mut stats, "app_layer.given_up", follow.app_given_up);
+        put(&mut stats, "app_layer.given_up_transactions", follow.app_given_up_transactions);
+        put(&mut stats, "defrag.memuse", self.analysis.defrag_memory_bytes);
         put(&mut stats, "tcp.midstream_pickups", flow.midstream);
         put(&mut stats, "tcp.invalid_checksum", decoder.fault(DecodeFault::TcpChecksumInvalid));
         stats

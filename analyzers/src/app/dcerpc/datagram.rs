@@ -93,6 +93,10 @@ impl DcerpcUdp {
             }
         };
         let side = heading.index();
+        // What was whole and comes once more is a repetition.
+        if call.ended[side] && call.fragments[side] > 0 {
+            return Some(());
+        }
         let last = flags & FRAGMENT == 0 || flags & LAST_FRAGMENT != 0;
         if to_server {
             call.request = Some(code)

@@ -34,8 +34,10 @@ impl Brotli {
         TABLES_BYTES + usize::try_from(given.min(16 << 20)).unwrap_or(0) * 2
     }
 
-    /// Bytes taken of `input` and put into `piece`.
+    /// Bytes taken of `input` and put into `piece`. At most one is taken: what came before a fault is given
+    /// only if it was asked for before, and must not depend on how the input was cut.
     pub(super) fn step(&mut self, input: &[u8], piece: &mut [u8]) -> (usize, usize, Progress) {
+        let input = input.get(..1).unwrap_or_default();
         let (mut left, mut taken) = (input.len(), 0);
         let (mut room, mut given, mut total) = (piece.len(), 0, 0);
         let result = BrotliDecompressStream(

@@ -643,6 +643,9 @@ mod tests {
         assert_eq!(undone(&[Coding::Brotli], BROTLI).0, b"hello brotli ".repeat(20));
         let (out, faults) = undone(&[Coding::Brotli], TEXT);
         assert!(out == TEXT && faults.failed);
+        // What comes before a fault is there in any case.
+        let (out, faults) = undone(&[Coding::Brotli], b"\x0b\x02\x80hello or what");
+        assert!(out == b"hello" && faults.failed);
         assert_eq!(codings_of_2(b"gzip , BR,deflate"), [Coding::Gzip, Coding::Brotli]);
         assert!(codings_of_2(b"identity, lzma").is_empty());
     }

@@ -126,6 +126,7 @@ impl Smtp {
             if !std::mem::take(&mut transaction.rejected) {
                 return false;
             }
+            transaction.had_header |= transaction.has_header();
         }
         transaction.mime = mime.then(|| Box::new(Mime::default()));
         true

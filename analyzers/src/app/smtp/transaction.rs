@@ -26,6 +26,8 @@ pub struct SmtpTransaction {
     rcpt_to_bytes: usize,
     /// Once the client said DATA.
     pub(super) mime: Option<Box<Mime>>,
+    /// The header of a mail that the server did not want was there.
+    pub(super) had_header: bool,
     /// The server does not want the mail.
     pub(super) rejected: bool,
     pub(super) files: Vec<File>,
@@ -106,6 +108,10 @@ impl SmtpTransaction {
         Some(object)
     }
 
+    pub(super) fn has_header(&self) -> bool {
+        self.mime.as_ref().is_some_and(|mime| mime.header().is_some())
+    }
+
     fn header(&self, name: &[u8], index: usize) -> Option<&[u8]> {
         self.mime.as_ref()?.header()?.all(name).nth(index)
     }
@@ -113,7 +119,7 @@ impl SmtpTransaction {
 
 impl Transaction for SmtpTransaction {
     fn progress(&self, heading: Heading) -> u8 {
-        let has_header = self.mime.as_ref().is_some_and(|mime| mime.header().is_some());
+        let has_header = self.had_header || self.has_header();
         match heading {
             _ if self.is_done(heading) => COMPLETE,
             Heading::ToServer if has_header => BODY,

@@ -72,6 +72,8 @@ pub(crate) struct Engine {
     /// Room for transformed buffers.
     pub(crate) room: Vec<u8>,
     states: Vec<Option<(u32, Box<FlowState>)>>,
+    /// How many there are.
+    live_states: usize,
     candidates: Candidates,
     pub(crate) tags: Tags,
     pub(crate) matched: Vec<Matched>,
@@ -111,6 +113,7 @@ impl Engine {
             context: MatchContext::new(),
             room: Vec::new(),
             states: Vec::new(),
+            live_states: 0,
             matched: Vec::new(),
             packet_captures: Vec::new(),
             counters: IdsCounters::default(),
@@ -146,9 +149,15 @@ impl Engine {
 
     /// A flow ended.
     pub(crate) fn forget(&mut self, id: FlowId) {
-        if let Some(slot) = self.states.get_mut(id.index()) {
-            *slot = None;
+        if self.states.get_mut(id.index()).and_then(Option::take).is_some() {
+            self.live_states -= 1;
         }
+    }
+
+    /// Bytes that what is remembered of flows takes, without what rules have noted and saved.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.states.capacity() * size_of::<Option<(u32, Box<FlowState>)>>()
+            + self.live_states * size_of::<FlowState>()
     }
 
     /// What rules have noted about a flow.
@@ -159,6 +168,7 @@ impl Engine {
 
     fn take_state(&mut self, id: Option<FlowId>) -> Box<FlowState> {
         let held = id.and_then(|id| self.states.get_mut(id.index())).and_then(Option::take);
+        self.live_states -= usize::from(held.is_some());
         match (held, id) {
             (Some((generation, state)), Some(id)) if generation == id.generation() => state,
             _ => Box::default(),
@@ -171,6 +181,7 @@ impl Engine {
             self.states.resize_with(id.index() + 1, || None);
         }
         self.states[id.index()] = Some((id.generation(), state));
+        self.live_states += 1;
     }
 
     /// Rules of packets and streams.

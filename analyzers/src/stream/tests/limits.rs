@@ -95,6 +95,27 @@ fn memory_is_limited_and_counted() {
 }
 
 #[test]
+fn what_was_inspected_goes_first_and_what_is_given_up_takes_nothing_any_more() {
+    let mut wire = Wire::open(plain());
+    wire.at(C, ACK, 0, 0, "abcdef");
+    wire.at(S, ACK, 0, 6, "");
+    assert_eq!(wire.take(C), "abcdef");
+    let half = wire.session.half_mut(C);
+    half.raw_inspected(&mut wire.pool, 4);
+    wire.session.squeeze(&mut wire.pool);
+    let window = wire.session.half(C).raw(false, 100).map(|window| (window.offset, window.bytes));
+    assert_eq!(window, Some((4, &b"ef"[..])));
+    assert_eq!(wire.session.footprint(), wire.pool.bytes());
+    wire.session.give_up(&mut wire.pool);
+    assert_eq!((wire.session.footprint(), wire.pool.bytes()), (0, 0));
+    let taken = wire.at(C, ACK, 6, 0, "ghi");
+    assert!(taken.accepted && !taken.added && !taken.no_payload_inspection);
+    wire.at(S, ACK, 0, 9, "");
+    assert_eq!((wire.take(C), wire.pool.bytes()), (String::new(), 0));
+    assert_eq!(wire.session.half(C).raw(true, 0), None);
+}
+
+#[test]
 fn a_long_transfer_holds_what_is_under_way() {
     let mut wire = Wire::open(StreamConfig { depth: 0, ..plain() });
     let part = "x".repeat(1400);
