@@ -25,8 +25,8 @@ pub use flow_record::{
     TcpState,
 };
 pub use summary::{
-    Coverage, Distribution, Estimate, PerformanceSummary, ProtocolRow, RttSummary, SummarySpan,
-    TcpFlagCounts, TopRow, TopTable,
+    Coverage, Distribution, Estimate, KeyRow, PerformanceSummary, ProtocolRow, RttSummary,
+    SummarySpan, TcpFlagCounts, TopRow, TopTable,
 };
 pub use time::Timestamp;
 pub use variables::{FlowInt, FlowVariables, Variable};

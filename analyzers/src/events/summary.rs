@@ -135,6 +135,43 @@ pub struct TcpFlagCounts {
     pub none: u64,
 }
 
+/// How TCP went with one server, network, service, VLAN or wire. Counts and times are of the sample.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeyRow {
+    /// `server`, `client_network`, `service`, `vlan` or `wire`.
+    pub kind: &'static str,
+    /// Such as `192.0.2.1`, `10.1.2.0/24`, `tcp/443`; index of the wire.
+    pub key: String,
+    /// Round trips between the tap and the server, microseconds, at most one per connection and 10 ms.
+    pub server_side_us: Distribution,
+    /// Round trips between the tap and the client, likewise.
+    pub client_side_us: Distribution,
+    /// From the last that a client said to the server's first answer, microseconds.
+    pub response_us: Distribution,
+    /// Segments with payload.
+    pub segments: u64,
+    /// As in flow records, both directions.
+    pub retransmissions: u64,
+    /// Among them.
+    pub fast_retransmissions: u64,
+    /// Among them.
+    pub spurious_retransmissions: u64,
+    /// Reordered segments.
+    pub out_of_order: u64,
+    /// Closed windows.
+    pub zero_windows: u64,
+    /// Segments with RST.
+    pub resets: u64,
+    /// Handshakes that were finished.
+    pub connected: u64,
+    /// Attempts that a reset answered.
+    pub refused: u64,
+    /// Attempts that nothing answered.
+    pub unanswered: u64,
+    /// Connections of which one direction was seen.
+    pub one_sided: u64,
+}
+
 /// What the performance profile counted over a span.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PerformanceSummary {
@@ -180,4 +217,6 @@ pub struct PerformanceSummary {
     pub truncated_packets: u64,
     /// Packets with at least one decode fault.
     pub faulty_packets: u64,
+    /// TCP by server, clients' network, service, VLAN and wire: of each kind those with most to say.
+    pub by_key: Vec<KeyRow>,
 }

@@ -6,8 +6,11 @@
 //! several instances are the same; what several instances counted is merged by addition.
 
 mod estimate;
+mod judge;
+mod keyed;
 mod names;
 mod rate;
+mod spread;
 mod tally;
 mod tcp;
 mod top;
@@ -28,8 +31,9 @@ use crate::profile::{
     Batch, ConfigError, EndedFlow, Findings, Packet, Plan, Profile, ProfileConfig, ProfileFactory,
     ProfileKind, ProfileSummary, SettingInfo, SettingType, check_all,
 };
+use judge::Judge;
 use tally::{Detail, Estimators};
-use tcp::{Connections, Manner, Segment};
+use tcp::{Connection, Connections, Manner, Segment};
 use units::{Parties, Units};
 
 /// Backward jumps of time that are taken for a new beginning, nanoseconds: as the flow table's clock.
@@ -131,6 +135,7 @@ struct Performance {
     /// Flows with a packet in the interval.
     touched: Vec<FlowId>,
     connections: Connections,
+    judge: Judge,
 }
 
 /// Probability with which a record was selected.
@@ -155,6 +160,7 @@ impl Performance {
             interval_number: 1,
             touched: Vec::new(),
             connections: Connections::default(),
+            judge: Judge::default(),
         }
     }
 
@@ -222,7 +228,19 @@ impl Performance {
         let headers = u32::from(ip.header_len) + u32::from(tcp.header_len);
         let len = ip.total_len.saturating_sub(headers);
         let segment = Segment::new(tcp, len, packet.to_server, packet.timestamp());
-        connection.segment(&segment, self.plan.manner);
+        let (verdicts, measured) = connection.segment(&segment, self.plan.manner);
+        let odd = !verdicts.is_empty() || measured != [None; 2];
+        if (odd || packet.handshake.is_some())
+            && let Some(unit) = self.units.get(id)
+        {
+            let keyed = &mut self.interval.keyed;
+            if odd {
+                keyed.segment(&unit.parties, verdicts, measured);
+            }
+            if packet.handshake.is_some() {
+                keyed.connected(&unit.parties);
+            }
+        }
     }
 
     /// Ends the interval if `now` lies in another one.
@@ -248,8 +266,12 @@ impl Performance {
                 && unit.interval_number == self.interval_number
             {
                 self.interval.flow(unit);
+                if let Some(connection) = self.connections.get_mut(id) {
+                    self.interval.keyed.sent(&unit.parties, connection.take_segments());
+                }
             }
         }
+        self.judge.interval(&self.interval.keyed, self.interval.last(), &self.id, findings);
         let summary = self.interval.summary(
             &self.interval_totals,
             &self.plan,
@@ -273,6 +295,8 @@ impl Performance {
                     && unit.interval_number == self.interval_number
                 {
                     interval.flow(unit);
+                    let segments = self.connections.get(*id).map_or(0, Connection::segments);
+                    interval.keyed.sent(&unit.parties, segments);
                 }
             }
             detail.merge(&interval);
@@ -284,7 +308,14 @@ impl Performance {
 fn parties(flows: &FlowTable, id: FlowId) -> Parties {
     flows.get(id).map_or_else(Parties::default, |flow| {
         let (client, server) = flow.address_bits();
-        Parties { client, server, server_port: flow.server_port(), protocol: flow.protocol() }
+        Parties {
+            client,
+            server,
+            server_port: flow.server_port(),
+            protocol: flow.protocol(),
+            vlan: flow.vlans().ids().first().copied(),
+            wire: flow.wire(),
+        }
     })
 }
 
@@ -306,6 +337,15 @@ impl Profile for Performance {
             {
                 self.interval.flow(unit);
                 unit.interval_number = 0;
+            }
+            if let Some(connection) = self.connections.get_mut(flow.id)
+                && let Some(unit) = self.units.get(flow.id)
+            {
+                let keyed = &mut self.interval.keyed;
+                keyed.sent(&unit.parties, connection.take_segments());
+                let (failure, one_sided) =
+                    (connection.connect_failure(), connection.is_one_sided());
+                keyed.ended(&unit.parties, failure, one_sided);
             }
         }
     }

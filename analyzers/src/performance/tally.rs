@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use hdrhistogram::Histogram;
 
 use super::estimate::Estimator;
+use super::keyed::Keyed;
 use super::rate::RateSeries;
 use super::top::Top;
 use super::units::Unit;
@@ -97,6 +98,7 @@ pub(super) struct Detail {
     rtt: [Histogram<u64>; 3],
     truncated: u64,
     faulty: u64,
+    pub(super) keyed: Keyed,
 }
 
 /// Histogram of three digits from 1 to `longest`. Legal bounds never fail.
@@ -123,7 +125,13 @@ impl Detail {
             rtt: [(); 3].map(|()| histogram(LONGEST_RTT_US)),
             truncated: 0,
             faulty: 0,
+            keyed: Keyed::default(),
         }
+    }
+
+    /// Time of the latest record.
+    pub(super) fn last(&self) -> Timestamp {
+        self.span.unwrap_or_default().1
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -255,6 +263,7 @@ impl Detail {
         a.none += b.none;
         self.truncated += other.truncated;
         self.faulty += other.faulty;
+        self.keyed.merge(&other.keyed);
     }
 
     /// The figures in the shape of an event.
@@ -306,6 +315,7 @@ impl Detail {
             },
             truncated_packets: self.truncated,
             faulty_packets: self.faulty,
+            by_key: self.keyed.rows(rows),
         }
     }
 

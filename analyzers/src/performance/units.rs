@@ -29,6 +29,9 @@ pub(super) struct Parties {
     pub server: u128,
     pub server_port: u16,
     pub protocol: u8,
+    /// Outermost.
+    pub vlan: Option<u16>,
+    pub wire: u16,
 }
 
 /// One unit.

@@ -1,4 +1,4 @@
-//! One connection: a verdict on each segment. 136 bytes, 120 more per end where something was odd, 296 more
+//! One connection: a verdict on each segment. 136 bytes, 120 more per end where something was odd, 312 more
 //! from the first payload on.
 
 use umbra_wire::tcp::flag;
@@ -123,12 +123,16 @@ impl Connection {
     }
 
     /// Takes note of a segment.
-    pub(crate) fn segment(&mut self, segment: &Segment, manner: Manner) -> [Option<Measured>; 2] {
+    pub(crate) fn segment(
+        &mut self,
+        segment: &Segment,
+        manner: Manner,
+    ) -> (Verdicts, [Option<Measured>; 2]) {
         let [own, other] = self.ends(segment);
         let (first, next, acked) = (!own.has(bit::SEEN), own.next, other.acknowledged());
         let verdicts = self.judge(segment, manner);
         if self.timing.is_none() && segment.len == 0 || self.sampled {
-            return [None; 2];
+            return (verdicts, [None; 2]);
         }
         let [own, other] = self.ends(segment);
         let repeated = Verdicts::RETRANSMISSION | Verdicts::OUT_OF_ORDER | Verdicts::KEEP_ALIVE;
@@ -142,7 +146,36 @@ impl Connection {
                 _ => 0,
             },
         };
-        self.timing.get_or_insert_default().segment(segment, progress)
+        (verdicts, self.timing.get_or_insert_default().segment(segment, progress))
+    }
+
+    /// Payload segments since they were taken.
+    pub(crate) fn segments(&self) -> u64 {
+        self.timing.as_ref().map_or(0, |timing| timing.segments.into())
+    }
+
+    /// [`Self::segments`], which begin anew.
+    pub(crate) fn take_segments(&mut self) -> u64 {
+        self.timing.as_mut().map_or(0, |timing| std::mem::take(&mut timing.segments).into())
+    }
+
+    /// Why it never came to a connection, if it did not.
+    pub(crate) fn connect_failure(&self) -> Option<ConnectFailure> {
+        let [client, server] = &self.halves;
+        match (client.has(bit::SAW_SYN), server.has(bit::SEEN)) {
+            (true, false) if !client.has(bit::SAW_ACK) => Some(ConnectFailure::Unanswered),
+            (true, true) if !server.has(bit::SAW_SYN) => {
+                (server.tally().of(Verdicts::RESET) > 0).then_some(ConnectFailure::Refused)
+            }
+            _ => None,
+        }
+    }
+
+    /// Only one end was heard, though it was answered.
+    pub(crate) fn is_one_sided(&self) -> bool {
+        let [client, server] = &self.halves;
+        client.has(bit::SAW_ACK) && !server.has(bit::SEEN)
+            || server.has(bit::SAW_ACK) && !client.has(bit::SEEN)
     }
 
     /// The segment's sender, and the other one.
@@ -221,16 +254,8 @@ impl Connection {
         if let Some(timing) = &self.timing {
             timing.report(figures);
         }
-        let [client, server] = &self.halves;
-        figures.connect = match (client.has(bit::SAW_SYN), server.has(bit::SEEN)) {
-            (true, false) if !client.has(bit::SAW_ACK) => Some(ConnectFailure::Unanswered),
-            (true, true) if !server.has(bit::SAW_SYN) && to_client.of(Verdicts::RESET) > 0 => {
-                Some(ConnectFailure::Refused)
-            }
-            _ => None,
-        };
-        figures.one_sided = client.has(bit::SAW_ACK) && !server.has(bit::SEEN)
-            || server.has(bit::SAW_ACK) && !client.has(bit::SEEN);
+        figures.connect = self.connect_failure();
+        figures.one_sided = self.is_one_sided();
         let unseen = figures.acked_unseen.is_some_and(|n| n.to_server + n.to_client > 0);
         figures.partial = midstream || self.sampled || unseen || figures.one_sided;
     }

@@ -25,5 +25,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub(super) use connection::{Manner, Segment};
+pub(super) use connection::{Connection, Manner, Segment};
 pub(super) use table::Connections;
+pub(super) use timing::Measured;
+pub(super) use verdict::Verdicts;

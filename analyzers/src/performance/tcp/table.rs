@@ -41,6 +41,13 @@ impl Connections {
         (entry.generation == id.generation()).then_some(&entry.connection)
     }
 
+    /// [`get`](Self::get), to change it.
+    pub(crate) fn get_mut(&mut self, id: FlowId) -> Option<&mut Connection> {
+        let chunk = self.chunks.get_mut(id.index() / CHUNK)?;
+        let entry = chunk.get_mut(id.index() % CHUNK)?.as_deref_mut()?;
+        (entry.generation == id.generation()).then_some(&mut entry.connection)
+    }
+
     /// Frees the place, if it is that flow's.
     pub(crate) fn remove(&mut self, id: FlowId) {
         if self.get(id).is_none() {

@@ -283,7 +283,7 @@ fn state_is_as_small_as_it_is_said_to_be() {
     assert_eq!(size_of::<Connection>(), 136);
     assert_eq!(size_of::<super::half::Half>(), 48);
     assert_eq!(size_of::<super::half::Rare>(), 116);
-    assert_eq!(size_of::<super::timing::Timing>(), 296);
+    assert_eq!(size_of::<super::timing::Timing>(), 312);
 }
 
 fn times(samples: u64, min: u64, mean: u64, max: u64) -> Option<FlowTimes> {

@@ -65,7 +65,14 @@ pub(super) struct Timing {
     response: Series,
     /// When the client said the last of what has not been answered.
     asked_at: Option<Timestamp>,
+    /// When a round trip was told last.
+    told_at: Timestamp,
+    /// Segments with payload, until somebody takes them.
+    pub segments: u32,
 }
+
+/// Round trips of a connection are told at most so often, nanoseconds: its figures have them all.
+const TOLD_NS: u64 = 10_000_000;
 
 /// What a segment was to the analysis, as far as times are concerned.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +118,12 @@ impl Timing {
         let by_stamp = s.stamps.and_then(|(_, echo)| other.answered_stamp(echo, s.at));
         other.acked_bytes += u64::from(progress.newly_acked);
         own.sends(s, progress);
-        [by_stamp.or(by_ack).map(measured), response.map(Measured::Response)]
+        self.segments = self.segments.saturating_add(u32::from(s.len > 0));
+        let told = by_stamp.or(by_ack).filter(|_| s.at.nanos_since(self.told_at) >= TOLD_NS);
+        if told.is_some() {
+            self.told_at = s.at;
+        }
+        [told.map(measured), response.map(Measured::Response)]
     }
 
     fn response(&mut self, s: &Segment, progress: Progress) -> Option<u32> {
