@@ -1,0 +1,212 @@
+//! Learning from traffic that is taken as normal.
+//!
+//! Counts are kept as frames come; features are kept as a sample, and at the end the trained models learn from the
+//! first two thirds of it. The last third, which they have not seen, calibrates their scores: calibrated on what
+//! was learned they would find everything else strange. Then they learn from that too. The fused score of a frame
+//! in that third takes rarities as they were before the frame was counted, for the same reason.
+
+use super::baseline::Baselines;
+use super::features::{Extractor, FEATURES, Vector};
+use super::forest::Forest;
+use super::fusion::{Extra, Tests};
+use super::hash::{Key, Random, mix};
+use super::keys::Keys;
+use super::kitnet::{Correlations, GROUP, KitNet};
+use super::model::{Learned, Model};
+use super::peaks::Peaks;
+use super::rarity::Rarity;
+use super::settings::Settings;
+use super::tail::Tail;
+
+/// Samples of features that are kept: 13 MB.
+const SAMPLES: usize = 16_384;
+/// Updates that the network gets at least, over and over if there are few samples: the published example's.
+const UPDATES: usize = 50_000;
+/// And of one sample at most so many: beyond that it is learned by heart.
+const EPOCHS: usize = 100;
+/// Subjects with a peak, in calibration.
+const PEAKS: usize = 65_536;
+
+/// A frame that is kept.
+#[derive(Clone, Debug)]
+struct Sample {
+    features: Vector,
+    tests: Tests,
+    baseline: Option<f64>,
+    subject: u64,
+    time: f64,
+    order: u64,
+}
+
+/// Learns.
+#[derive(Debug)]
+pub(super) struct Learner {
+    settings: Settings,
+    extractor: Extractor,
+    baselines: Baselines,
+    rarity: Rarity,
+    samples: Vec<Box<Sample>>,
+    random: Random,
+    frames: u64,
+    since: Option<f64>,
+    until: f64,
+}
+
+impl Learner {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            settings: settings.clone(),
+            extractor: Extractor::new(settings.keys),
+            baselines: Baselines::new(settings.keys),
+            rarity: settings.rarity(),
+            samples: Vec::new(),
+            random: Random::new(mix(settings.seed ^ 0x5a5a)),
+            frames: 0,
+            since: None,
+            until: 0.0,
+        }
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Seconds from the first frame to the last.
+    pub(super) fn seconds(&self) -> f64 {
+        self.until - self.since.unwrap_or(self.until)
+    }
+
+    /// Takes a frame in. The score that rarities alone give it, as far as they are known.
+    pub(super) fn observe(&mut self, keys: &Keys, now: f64, length: f64) -> f64 {
+        let since = *self.since.get_or_insert(now);
+        self.until = self.until.max(now).max(since);
+        let mut features = [0.0; FEATURES];
+        self.extractor.observe(keys, now, length, &mut features);
+        let baseline = self.baselines.observe(keys.heading, now, length, true);
+        let mut tests = Tests::default();
+        for (at, observation) in keys.observations.iter().enumerate() {
+            let Some(observation) = observation else { continue };
+            if let Some(p) = self.rarity.probability(*observation) {
+                tests.put(at, p, 1.0);
+            }
+        }
+        for observation in keys.observations.iter().flatten() {
+            self.rarity.learn(*observation, now);
+        }
+        let score = tests.score();
+        let subject = subject_key(keys);
+        let order = self.frames;
+        self.keep(Sample { features, tests, baseline, subject, time: now, order });
+        self.frames += 1;
+        score
+    }
+
+    /// Vitter's algorithm R: each frame is in the sample with the same probability.
+    fn keep(&mut self, sample: Sample) {
+        if self.samples.len() < SAMPLES {
+            self.samples.push(Box::new(sample));
+            return;
+        }
+        let at = self.random.next() % (self.frames + 1);
+        if let Some(slot) = self.samples.get_mut(at as usize) {
+            **slot = sample;
+        }
+    }
+
+    /// What was learned.
+    pub(super) fn finish(mut self) -> Model {
+        let seed = self.settings.seed;
+        let mut samples = std::mem::take(&mut self.samples);
+        samples.sort_by_key(|sample| sample.order);
+        let first = samples.len() * 2 / 3;
+        let (known, held_out) = samples.split_at(first);
+        let mut network = network(known, seed);
+        let mut forest = Forest::new(&ranges(&samples), mix(seed ^ 0xf0));
+        train(&mut network, known);
+        known.iter().for_each(|sample| forest.learn(&sample.features));
+        let network_scores: Vec<f64> =
+            held_out.iter().map(|sample| network.score(&sample.features)).collect();
+        let forest_scores: Vec<f64> =
+            held_out.iter().map(|sample| forest.score(&sample.features)).collect();
+        let distances: Vec<f64> = held_out.iter().filter_map(|sample| sample.baseline).collect();
+        let mut learned = Model::from(Learned {
+            seed,
+            frames: self.frames,
+            seconds: self.seconds(),
+            rarity: self.rarity.save(),
+            network_tail: Tail::fit(&network_scores),
+            forest_tail: Tail::fit(&forest_scores),
+            baseline_tail: Tail::fit(&distances),
+            network,
+            forest,
+            peaks: Tail::default(),
+            peaks_per_day: 0.0,
+        });
+        let scored = held_out.iter().zip(network_scores).zip(forest_scores);
+        let fused = scored.map(|((sample, network), forest)| {
+            let mut tests = sample.tests;
+            learned.put_trained(&mut tests, network, forest, sample.baseline);
+            (sample.time, sample.subject, tests.score())
+        });
+        let mut peaks = Peaks::new(PEAKS);
+        fused.for_each(|(time, subject, score)| peaks.add(subject, time, score));
+        let (peaks, per_day) = peaks.finish();
+        learned.peaks = Tail::fit(&peaks);
+        learned.peaks_per_day = per_day;
+        train(&mut learned.network, held_out);
+        held_out.iter().for_each(|sample| learned.forest.learn(&sample.features));
+        learned
+    }
+}
+
+impl Model {
+    /// The results of the trained models and of the baseline.
+    pub(super) fn put_trained(
+        &self,
+        tests: &mut Tests,
+        network: f64,
+        forest: f64,
+        baseline: Option<f64>,
+    ) {
+        let trust = self.trust();
+        tests.put(Extra::Ensemble as usize, self.network_tail.probability(network), trust);
+        tests.put(Extra::Forest as usize, self.forest_tail.probability(forest), trust);
+        if let Some(distance) = baseline {
+            tests.put(Extra::Baseline as usize, self.baseline_tail.probability(distance), trust);
+        }
+    }
+}
+
+/// The subject of a frame as a key.
+pub(super) fn subject_key(keys: &Keys) -> u64 {
+    Key::new(keys.heading, 7).get()
+}
+
+fn network(samples: &[Box<Sample>], seed: u64) -> KitNet {
+    let mut correlations = Correlations::new(FEATURES);
+    samples.iter().for_each(|sample| correlations.update(&sample.features));
+    KitNet::new(correlations.cluster(GROUP), mix(seed ^ 0xae))
+}
+
+fn train(network: &mut KitNet, samples: &[Box<Sample>]) {
+    let epochs = (UPDATES / samples.len().max(1)).clamp(1, EPOCHS);
+    for _ in 0..epochs {
+        for sample in samples {
+            network.train(&sample.features);
+        }
+    }
+}
+
+fn ranges(samples: &[Box<Sample>]) -> Vec<(f64, f64)> {
+    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); FEATURES];
+    for sample in samples {
+        for ((least, most), x) in ranges.iter_mut().zip(&sample.features) {
+            *least = least.min(*x);
+            *most = most.max(*x);
+        }
+    }
+    for range in ranges.iter_mut().filter(|(least, most)| least > most) {
+        *range = (0.0, 0.0);
+    }
+    ranges
+}
