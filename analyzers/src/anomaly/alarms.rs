@@ -1,9 +1,8 @@
 //! From exceedances to alarms: one for a host and a while, and no more a day than the budget has.
 
+use super::peaks::SPAN_S;
 use super::table::Table;
 
-/// Seconds within which a host is alarmed about once.
-const QUIET_S: f64 = 600.0;
 /// Hosts in memory.
 const HOSTS: usize = 16_384;
 const DAY_S: f64 = 86_400.0;
@@ -38,7 +37,7 @@ impl Alarms {
         let refill = (now - last).max(0.0) * self.most / DAY_S;
         self.left = (self.left + refill).min(self.most.max(1.0));
         let (state, new) = self.hosts.entry(host);
-        if !new && (now - state.alarmed).abs() < QUIET_S {
+        if !new && (now - state.alarmed).abs() < SPAN_S {
             state.more += 1;
             self.suppressed += 1;
             return None;

@@ -9,13 +9,14 @@ use super::baseline::Baselines;
 use super::features::{Extractor, FEATURES, Vector};
 use super::forest::Forest;
 use super::fusion::{Extra, Tests};
-use super::hash::{Key, Random, mix};
-use super::keys::Keys;
+use super::hash::{Key, mix};
+use super::keys::{Keys, Relation};
 use super::kitnet::{Correlations, GROUP, KitNet};
 use super::model::{Learned, Model};
-use super::peaks::Peaks;
+use super::peaks::{Peaks, span};
 use super::rarity::Rarity;
 use super::settings::Settings;
+use super::table::Table;
 use super::tail::Tail;
 
 /// Samples of features that are kept: 13 MB.
@@ -24,8 +25,11 @@ const SAMPLES: usize = 16_384;
 const UPDATES: usize = 50_000;
 /// And of one sample at most so many: beyond that it is learned by heart.
 const EPOCHS: usize = 100;
-/// Subjects with a peak, in calibration.
+/// Hosts with a peak, in calibration, and spans of hosts.
 const PEAKS: usize = 65_536;
+const UNITS: usize = 65_536;
+/// Frames of one host's span, but for those that are stranger than these.
+const UNIT_FRAMES: u32 = 256;
 
 /// A frame that is kept.
 #[derive(Clone, Debug)]
@@ -33,9 +37,19 @@ struct Sample {
     features: Vector,
     tests: Tests,
     baseline: Option<f64>,
-    subject: u64,
+    host: u64,
+    /// Hash of the host and its span.
+    unit: u64,
+    /// The score by rarities alone.
+    rarity: f64,
     time: f64,
-    order: u64,
+}
+
+/// What was kept of a host's span.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unit {
+    frames: u32,
+    best: f64,
 }
 
 /// Learns.
@@ -45,8 +59,10 @@ pub(super) struct Learner {
     extractor: Extractor,
     baselines: Baselines,
     rarity: Rarity,
-    samples: Vec<Box<Sample>>,
-    random: Random,
+    samples: Vec<Sample>,
+    units: Table<Unit>,
+    /// Spans with a hash up to this are in the sample.
+    sampled: u64,
     frames: u64,
     since: Option<f64>,
     until: f64,
@@ -60,7 +76,8 @@ impl Learner {
             baselines: Baselines::new(settings.keys),
             rarity: settings.rarity(),
             samples: Vec::new(),
-            random: Random::new(mix(settings.seed ^ 0x5a5a)),
+            units: Table::new(UNITS),
+            sampled: u64::MAX,
             frames: 0,
             since: None,
             until: 0.0,
@@ -94,30 +111,39 @@ impl Learner {
             self.rarity.learn(*observation, now);
         }
         let score = tests.score();
-        let subject = subject_key(keys);
-        let order = self.frames;
-        self.keep(Sample { features, tests, baseline, subject, time: now, order });
+        let host = keys.source.key();
+        let unit = Key::new(host, span(now) as u64).get();
+        self.keep(Sample { features, tests, baseline, host, unit, rarity: score, time: now });
         self.frames += 1;
         score
     }
 
-    /// Vitter's algorithm R: each frame is in the sample with the same probability.
+    /// Keeps the frame if its host's span is in the sample. Whole spans are sampled, by their hash, so that the peaks of
+    /// those that are in it are what they were; when there are too many frames half of the spans go.
     fn keep(&mut self, sample: Sample) {
-        if self.samples.len() < SAMPLES {
-            self.samples.push(Box::new(sample));
+        if sample.unit > self.sampled {
             return;
         }
-        let at = self.random.next() % (self.frames + 1);
-        if let Some(slot) = self.samples.get_mut(at as usize) {
-            **slot = sample;
+        let (unit, _) = self.units.entry(sample.unit);
+        let (unit_frames, best) = (unit.frames, unit.best);
+        unit.frames = unit.frames.saturating_add(1);
+        unit.best = unit.best.max(sample.rarity);
+        // Of a long run its beginning is kept, and whatever is higher than all before.
+        if unit_frames >= UNIT_FRAMES && sample.rarity <= best {
+            return;
+        }
+        self.samples.push(sample);
+        while self.samples.len() > SAMPLES && self.sampled > 0 {
+            self.sampled /= 2;
+            let sampled = self.sampled;
+            self.samples.retain(|sample| sample.unit <= sampled);
         }
     }
 
     /// What was learned.
     pub(super) fn finish(mut self) -> Model {
         let seed = self.settings.seed;
-        let mut samples = std::mem::take(&mut self.samples);
-        samples.sort_by_key(|sample| sample.order);
+        let samples = std::mem::take(&mut self.samples);
         let first = samples.len() * 2 / 3;
         let (known, held_out) = samples.split_at(first);
         let mut network = network(known, seed);
@@ -133,6 +159,7 @@ impl Learner {
             seed,
             frames: self.frames,
             seconds: self.seconds(),
+            novelty: novelty(&self.rarity, seed),
             rarity: self.rarity.save(),
             network_tail: Tail::fit(&network_scores),
             forest_tail: Tail::fit(&forest_scores),
@@ -146,13 +173,14 @@ impl Learner {
         let fused = scored.map(|((sample, network), forest)| {
             let mut tests = sample.tests;
             learned.put_trained(&mut tests, network, forest, sample.baseline);
-            (sample.time, sample.subject, tests.score())
+            (sample.time, sample.host, tests.score())
         });
         let mut peaks = Peaks::new(PEAKS);
-        fused.for_each(|(time, subject, score)| peaks.add(subject, time, score));
+        fused.for_each(|(time, host, score)| peaks.add(host, time, score));
         let (peaks, per_day) = peaks.finish();
         learned.peaks = Tail::fit(&peaks);
-        learned.peaks_per_day = per_day;
+        let part = self.sampled as f64 / u64::MAX as f64;
+        learned.peaks_per_day = per_day / part.max(1e-9);
         train(&mut learned.network, held_out);
         held_out.iter().for_each(|sample| learned.forest.learn(&sample.features));
         learned
@@ -177,18 +205,32 @@ impl Model {
     }
 }
 
-/// The subject of a frame as a key.
-pub(super) fn subject_key(keys: &Keys) -> u64 {
-    Key::new(keys.heading, 7).get()
+/// The score of a frame of which half of what is asked of the network as a whole is new, and all else usual.
+fn novelty(rarity: &Rarity, seed: u64) -> f64 {
+    let mut tests = Tests::default();
+    for relation in Relation::ALL {
+        tests.put(relation as usize, 1.0, 1.0);
+    }
+    let of_all = Relation::ALL.iter().filter_map(|relation| {
+        let p = rarity.probability(relation.of_nothing(seed)?)?;
+        Some((*relation as usize, p))
+    });
+    let mut of_all: Vec<_> = of_all.collect();
+    // The less telling half.
+    of_all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (relation, p) in of_all.iter().take(of_all.len().div_ceil(2)) {
+        tests.put(*relation, *p, 1.0);
+    }
+    tests.score()
 }
 
-fn network(samples: &[Box<Sample>], seed: u64) -> KitNet {
+fn network(samples: &[Sample], seed: u64) -> KitNet {
     let mut correlations = Correlations::new(FEATURES);
     samples.iter().for_each(|sample| correlations.update(&sample.features));
     KitNet::new(correlations.cluster(GROUP), mix(seed ^ 0xae))
 }
 
-fn train(network: &mut KitNet, samples: &[Box<Sample>]) {
+fn train(network: &mut KitNet, samples: &[Sample]) {
     let epochs = (UPDATES / samples.len().max(1)).clamp(1, EPOCHS);
     for _ in 0..epochs {
         for sample in samples {
@@ -197,7 +239,7 @@ fn train(network: &mut KitNet, samples: &[Box<Sample>]) {
     }
 }
 
-fn ranges(samples: &[Box<Sample>]) -> Vec<(f64, f64)> {
+fn ranges(samples: &[Sample]) -> Vec<(f64, f64)> {
     let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); FEATURES];
     for sample in samples {
         for ((least, most), x) in ranges.iter_mut().zip(&sample.features) {

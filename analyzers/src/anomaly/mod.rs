@@ -37,6 +37,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use kitnet::{Correlations, GROUP, KitNet};
 pub use model::{Model, ModelError};
 pub use plan::{AnomalyPlan, LearnedModel, ScoreRow, ScoreSink};
 pub use profile::AnomalySummary;

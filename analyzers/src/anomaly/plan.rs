@@ -79,7 +79,7 @@ impl AnomalyPlan {
         plan.content()
     }
 
-    fn as_plan(self, id: &str) -> Plan {
+    fn into_plan(self, id: &str) -> Plan {
         Plan::new(id, ProfileKind::Anomaly, self)
     }
 
@@ -89,7 +89,7 @@ impl AnomalyPlan {
         let learned = LearnedModel::default();
         let content = Self::of(plan)?.clone();
         let content = Self { model: None, learn: Some(learned.clone()), scores: None, ..content };
-        Some((content.as_plan(plan.id()), learned))
+        Some((content.into_plan(plan.id()), learned))
     }
 
     /// The same profile with this model, and giving its scores to a sink. Plans of other kinds stay as they are.
@@ -105,6 +105,6 @@ impl AnomalyPlan {
             content.model = Some(Arc::clone(model));
         }
         content.scores = scores.map(Arc::clone);
-        content.as_plan(plan.id())
+        content.into_plan(plan.id())
     }
 }

@@ -120,7 +120,7 @@ impl Rarity {
 
     /// Something came while nothing is learned. If it is new it becomes usual once it came in several
     /// different hours: by how long it goes on, never by how much there is of it. `trusted`: nothing is
-    /// held against its subject.
+    /// held against its host.
     pub(super) fn drift(&mut self, observation: Observation, now: f64, trusted: bool) {
         let key = id(observation);
         if !trusted || self.values.get(key).is_some() {

@@ -8,7 +8,6 @@ use super::forest::Forest;
 use super::fusion::Tests;
 use super::keys::{Keys, Observation};
 use super::kitnet::KitNet;
-use super::learner::subject_key;
 use super::model::Model;
 use super::peaks::Peaks;
 use super::rarity::Rarity;
@@ -20,10 +19,10 @@ use super::tail::Tail;
 const REFIT_S: f64 = 3600.0;
 /// Peaks of the watch itself that outweigh those of the learning.
 const OWN_PEAKS: usize = 500;
-/// A subject that was alarmed about is not learned from for so long.
+/// A host that was alarmed about is not learned from for so long.
 const DISTRUST_S: f64 = 86_400.0;
-/// Subjects in memory.
-const SUBJECTS: usize = 65_536;
+/// Hosts in memory.
+const HOSTS: usize = 65_536;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Suspect {
@@ -64,14 +63,22 @@ impl Watch {
             rarity: Rarity::load(&model.rarity, settings.contexts(), settings.values),
             network: model.network.clone(),
             forest: model.forest.clone(),
-            peaks: Peaks::new(SUBJECTS),
-            suspects: Table::new(SUBJECTS),
+            peaks: Peaks::new(HOSTS),
+            suspects: Table::new(HOSTS),
             threshold: f64::INFINITY,
             refitted: None,
             model,
         };
-        watch.threshold = watch.threshold_of(&watch.model.peaks, watch.model.peaks_per_day);
+        watch.threshold = watch.learned_threshold();
         watch
+    }
+
+    /// The threshold by what was learned. Where that was shorter than the budget takes for one alarm, how high peaks get
+    /// in that time is not known; then what is new in half of what is asked of a network is enough.
+    fn learned_threshold(&self) -> f64 {
+        let fitted = self.threshold_of(&self.model.peaks, self.model.peaks_per_day);
+        let expected = self.budget * self.model.seconds / 86_400.0;
+        if expected < 1.0 { fitted.min(self.model.novelty) } else { fitted }
     }
 
     /// The score that so many peaks a day exceed as the budget allows.
@@ -108,8 +115,8 @@ impl Watch {
     pub(super) fn observe(&mut self, keys: &Keys, now: f64, length: f64) -> Scored {
         let mut features = [0.0; FEATURES];
         self.extractor.observe(keys, now, length, &mut features);
-        let subject = subject_key(keys);
-        let trusted = self.suspects.get(subject).is_none_or(|suspect| now >= suspect.until);
+        let host = keys.source.key();
+        let trusted = self.suspects.get(host).is_none_or(|suspect| now >= suspect.until);
         let distance = self.baselines.observe(keys.heading, now, length, trusted);
         let mut tests = Tests::default();
         for (at, observation) in keys.observations.iter().enumerate() {
@@ -123,10 +130,10 @@ impl Watch {
         let score = tests.score();
         let exceeds = score >= self.threshold;
         if exceeds {
-            self.suspects.entry(subject).0.until = now + DISTRUST_S;
+            self.suspects.entry(host).0.until = now + DISTRUST_S;
         } else {
             // What is alarmed on is no part of what is usual.
-            self.peaks.add(subject, now, score);
+            self.peaks.add(host, now, score);
         }
         for observation in keys.observations.iter().flatten() {
             self.rarity.drift(*observation, now, trusted && !exceeds);
@@ -148,6 +155,6 @@ impl Watch {
         }
         let fitted = self.threshold_of(&Tail::fit(&peaks), per_day);
         // Slowly, and never below what the model said: alarms must not eat into what is usual.
-        self.threshold = fitted.max(self.threshold_of(&self.model.peaks, self.model.peaks_per_day));
+        self.threshold = fitted.max(self.learned_threshold());
     }
 }

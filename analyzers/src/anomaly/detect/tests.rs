@@ -40,11 +40,8 @@ impl Profile for Probe {
 
 fn run_as(known: Known, frames: &[TestRecord]) -> Vec<(f64, Detection)> {
     let found = std::sync::Arc::default();
-    let probe = Probe {
-        detectors: Detectors::new(4096),
-        known,
-        found: std::sync::Arc::clone(&found),
-    };
+    let probe =
+        Probe { detectors: Detectors::new(4096), known, found: std::sync::Arc::clone(&found) };
     let profile: Box<dyn Profile> = Box::new(probe);
     let mut pipeline =
         Pipeline::with_profiles(PipelineConfig::offline(), [("probe".into(), profile)]);
@@ -53,8 +50,7 @@ fn run_as(known: Known, frames: &[TestRecord]) -> Vec<(f64, Detection)> {
     for batch in records.chunks(64) {
         pipeline.process(batch.iter().copied(), LinkType::Ethernet, &mut events, &context);
     }
-    let found = std::mem::take(&mut *found.lock().unwrap());
-    found
+    std::mem::take(&mut *found.lock().unwrap())
 }
 
 /// What is found where nothing is known, but for new devices.
@@ -172,7 +168,13 @@ fn session_after_session_with_a_password_service_is_brute_force() {
         (0..count)
             .flat_map(|n| {
                 let client = ([10, 0, 0, 5], 30_000 + n as u16);
-                session(n * every_ms, client, ([10, 0, 0, 9], 22), b"SSH-2.0-x\r\n", b"SSH-2.0-y\r\n")
+                session(
+                    n * every_ms,
+                    client,
+                    ([10, 0, 0, 9], 22),
+                    b"SSH-2.0-x\r\n",
+                    b"SSH-2.0-y\r\n",
+                )
             })
             .collect()
     };
@@ -219,7 +221,8 @@ fn much_information_in_names_of_one_domain_is_a_tunnel() {
     let mut random = crate::anomaly::hash::Random::new(1);
     let tunnel: Vec<_> = (0..300)
         .map(|n| {
-            let data = format!("{:016x}{:016x}{:016x}", random.next(), random.next(), random.next());
+            let data =
+                format!("{:016x}{:016x}{:016x}", random.next(), random.next(), random.next());
             ask(n, &format!("{data}.t.example.com"))
         })
         .collect();
@@ -228,9 +231,8 @@ fn much_information_in_names_of_one_domain_is_a_tunnel() {
     let browsing: Vec<_> =
         (0..300).map(|n| ask(n, &format!("www.host-{}.example{}.com", n % 7, n % 90))).collect();
     assert_eq!(sids(&run(&browsing)), []);
-    let again: Vec<_> = (0..300)
-        .map(|n| ask(n, &format!("{:048x}.t.example.com", n % 5)))
-        .collect();
+    let again: Vec<_> =
+        (0..300).map(|n| ask(n, &format!("{:048x}.t.example.com", n % 5))).collect();
     assert_eq!(sids(&run(&again)), [], "names that come again carry nothing");
 }
 
@@ -306,6 +308,9 @@ fn many_detections_are_few_alerts() {
     let admitted = (0..1000).filter(|n| told.admit(&detection(*n), 5.0).is_some()).count();
     assert_eq!(admitted, 10);
     assert_eq!(told.admit(&detection(3), 100.0), None);
-    assert_eq!(told.admit(&detection(3), 700.0).map(|left| (left.same, left.others)), Some((1, 990)));
+    assert_eq!(
+        told.admit(&detection(3), 700.0).map(|left| (left.same, left.others)),
+        Some((1, 990))
+    );
     assert_eq!(told.suppressed(), 991);
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sigmoid::sigmoid;
 use crate::anomaly::hash::Random;
 
 /// Inputs are scaled by the range that training saw, and are not clipped: what lies outside is what counts.
@@ -18,6 +19,8 @@ pub(super) struct Autoencoder {
     code: Vec<f64>,
     #[serde(skip)]
     slope: Vec<f64>,
+    #[serde(skip)]
+    errors: Vec<f64>,
 }
 
 impl Autoencoder {
@@ -33,6 +36,7 @@ impl Autoencoder {
             range: Vec::new(),
             code: vec![0.0; hidden],
             slope: vec![0.0; hidden],
+            errors: Vec::new(),
         }
     }
 
@@ -56,16 +60,11 @@ impl Autoencoder {
         }
         self.scale(input);
         self.encode(input);
+        self.reconstruct(input);
         self.slope.clear();
         self.slope.resize(self.hidden, 0.0);
-        let mut squares = 0.0;
-        let mut visible_step = 0.0;
-        // The error of each input, which from here on stands in the place of nothing else: the input is
-        // needed again, so errors are computed twice rather than kept.
-        for ((row, bias), x) in
-            rows(&self.weights, self.hidden).zip(&self.visible_bias).zip(&*input)
-        {
-            let error = x - sigmoid(dot(row, &self.code) + bias);
+        let (mut squares, mut visible_step) = (0.0, 0.0);
+        for (row, error) in rows(&self.weights, self.hidden).zip(&self.errors) {
             squares += error * error;
             visible_step += error;
             for (slope, weight) in self.slope.iter_mut().zip(row) {
@@ -76,10 +75,9 @@ impl Autoencoder {
             *slope *= code * (1.0 - code);
         }
         let (code, slope, hidden) = (&self.code, &self.slope, self.hidden.max(1));
-        for ((row, bias), x) in
-            self.weights.chunks_exact_mut(hidden).zip(&self.visible_bias).zip(&*input)
+        for ((row, error), x) in
+            self.weights.chunks_exact_mut(hidden).zip(&self.errors).zip(&*input)
         {
-            let error = x - sigmoid(dot(row, code) + bias);
             for ((weight, slope), code) in row.iter_mut().zip(slope).zip(code) {
                 *weight += learning_rate * (x * slope + error * code);
             }
@@ -96,12 +94,18 @@ impl Autoencoder {
     pub(super) fn score(&mut self, input: &mut [f64]) -> f64 {
         self.scale(input);
         self.encode(input);
-        let squares: f64 = rows(&self.weights, self.hidden)
-            .zip(&self.visible_bias)
-            .zip(&*input)
-            .map(|((row, bias), x)| (x - sigmoid(dot(row, &self.code) + bias)).powi(2))
-            .sum();
+        self.reconstruct(input);
+        let squares: f64 = self.errors.iter().map(|error| error * error).sum();
         (squares / input.len().max(1) as f64).sqrt()
+    }
+
+    /// The error of each input, after `encode`.
+    fn reconstruct(&mut self, input: &[f64]) {
+        self.errors.clear();
+        let rows = rows(&self.weights, self.hidden).zip(&self.visible_bias);
+        self.errors.extend(rows.map(|(row, bias)| bias + dot(row, &self.code)));
+        sigmoid(&mut self.errors);
+        self.errors.iter_mut().zip(input).for_each(|(output, x)| *output = x - *output);
     }
 
     fn scale(&self, input: &mut [f64]) {
@@ -120,7 +124,7 @@ impl Autoencoder {
                 *code += x * weight;
             }
         }
-        self.code.iter_mut().for_each(|code| *code = sigmoid(*code));
+        sigmoid(&mut self.code);
     }
 
     #[cfg(test)]
@@ -135,8 +139,4 @@ fn rows(weights: &[f64], hidden: usize) -> impl Iterator<Item = &[f64]> {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
 }

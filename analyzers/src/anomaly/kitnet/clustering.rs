@@ -6,7 +6,7 @@
 
 /// Incremental sums of residuals and of their products.
 #[derive(Clone, Debug)]
-pub(in crate::anomaly) struct Correlations {
+pub struct Correlations {
     features: usize,
     seen: f64,
     sums: Vec<f64>,
@@ -17,7 +17,9 @@ pub(in crate::anomaly) struct Correlations {
 }
 
 impl Correlations {
-    pub(in crate::anomaly) fn new(features: usize) -> Self {
+    /// Of so many features.
+    #[must_use]
+    pub fn new(features: usize) -> Self {
         Self {
             features,
             seen: 0.0,
@@ -29,7 +31,7 @@ impl Correlations {
     }
 
     /// Takes features in. As published, residuals are to the mean so far.
-    pub(in crate::anomaly) fn update(&mut self, features: &[f64]) {
+    pub fn update(&mut self, features: &[f64]) {
         self.seen += 1.0;
         for (((sum, square), residual), x) in
             self.sums.iter_mut().zip(&mut self.squares).zip(&mut self.residuals).zip(features)
@@ -55,7 +57,8 @@ impl Correlations {
     }
 
     /// Groups of at most `most` features.
-    pub(in crate::anomaly) fn cluster(&self, most: usize) -> Vec<Vec<usize>> {
+    #[must_use]
+    pub fn cluster(&self, most: usize) -> Vec<Vec<usize>> {
         let n = self.features;
         if n < 2 {
             return (0..n).map(|at| vec![at]).collect();

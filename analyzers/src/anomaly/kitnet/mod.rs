@@ -7,11 +7,12 @@
 
 mod autoencoder;
 mod clustering;
+mod sigmoid;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use clustering::Correlations;
+pub use clustering::Correlations;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,14 +20,14 @@ use super::hash::Random;
 use autoencoder::Autoencoder;
 
 /// Most features of one autoencoder (the paper's m).
-pub(super) const GROUP: usize = 10;
+pub const GROUP: usize = 10;
 /// Learning rate and hidden units per visible one: the published defaults.
 const LEARNING_RATE: f64 = 0.1;
 const HIDDEN_RATIO: f64 = 0.75;
 
 /// The trained, or not yet trained, ensemble.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct KitNet {
+pub struct KitNet {
     map: Vec<Vec<usize>>,
     ensemble: Vec<Autoencoder>,
     output: Autoencoder,
@@ -38,7 +39,8 @@ pub(super) struct KitNet {
 
 impl KitNet {
     /// With a feature map and weights at random, uniform in ±1/(inputs).
-    pub(super) fn new(map: Vec<Vec<usize>>, seed: u64) -> Self {
+    #[must_use]
+    pub fn new(map: Vec<Vec<usize>>, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let ensemble: Vec<_> = map
             .iter()
@@ -49,7 +51,7 @@ impl KitNet {
     }
 
     /// Learns from features; the error before it learned.
-    pub(super) fn train(&mut self, features: &[f64]) -> f64 {
+    pub fn train(&mut self, features: &[f64]) -> f64 {
         self.errors.clear();
         for (group, autoencoder) in self.map.iter().zip(&mut self.ensemble) {
             gather(group, features, &mut self.scratch);
@@ -59,7 +61,7 @@ impl KitNet {
     }
 
     /// How badly the features are reconstructed: 0 and up.
-    pub(super) fn score(&mut self, features: &[f64]) -> f64 {
+    pub fn score(&mut self, features: &[f64]) -> f64 {
         self.errors.clear();
         for (group, autoencoder) in self.map.iter().zip(&mut self.ensemble) {
             gather(group, features, &mut self.scratch);
