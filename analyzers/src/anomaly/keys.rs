@@ -68,23 +68,17 @@ impl Relation {
         Self::Beginning,
     ];
 
-    /// A value that nothing has, where the relation has one context for the whole network.
-    pub(super) const fn of_nothing(self, seed: u64) -> Option<Observation> {
-        match self {
-            Self::Device
-            | Self::DeviceProtocol
-            | Self::Binding
-            | Self::Host
-            | Self::Pair
-            | Self::Service
-            | Self::Role
-            | Self::Conversation => {
-                let context = Key::new(seed, self as u64).get();
-                Some(Observation { context, value: 0 })
-            }
-            _ => None,
-        }
-    }
+    /// Those with one context for the whole network.
+    pub(super) const OF_NETWORK: [Self; 8] = [
+        Self::Device,
+        Self::DeviceProtocol,
+        Self::Binding,
+        Self::Host,
+        Self::Pair,
+        Self::Service,
+        Self::Role,
+        Self::Conversation,
+    ];
 
     /// What is strange where this is, for evidence.
     pub(super) const fn as_str(self) -> &'static str {

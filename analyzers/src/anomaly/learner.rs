@@ -10,7 +10,7 @@ use super::features::{Extractor, FEATURES, Vector};
 use super::forest::Forest;
 use super::fusion::{Extra, Tests};
 use super::hash::{Key, mix};
-use super::keys::{Keys, Relation};
+use super::keys::Keys;
 use super::kitnet::{Correlations, GROUP, KitNet};
 use super::model::{Learned, Model};
 use super::peaks::{Peaks, span};
@@ -159,7 +159,6 @@ impl Learner {
             seed,
             frames: self.frames,
             seconds: self.seconds(),
-            novelty: novelty(&self.rarity, seed),
             rarity: self.rarity.save(),
             network_tail: Tail::fit(&network_scores),
             forest_tail: Tail::fit(&forest_scores),
@@ -203,25 +202,6 @@ impl Model {
             tests.put(Extra::Baseline as usize, self.baseline_tail.probability(distance), trust);
         }
     }
-}
-
-/// The score of a frame of which half of what is asked of the network as a whole is new, and all else usual.
-fn novelty(rarity: &Rarity, seed: u64) -> f64 {
-    let mut tests = Tests::default();
-    for relation in Relation::ALL {
-        tests.put(relation as usize, 1.0, 1.0);
-    }
-    let of_all = Relation::ALL.iter().filter_map(|relation| {
-        let p = rarity.probability(relation.of_nothing(seed)?)?;
-        Some((*relation as usize, p))
-    });
-    let mut of_all: Vec<_> = of_all.collect();
-    // The less telling half.
-    of_all.sort_by(|a, b| b.1.total_cmp(&a.1));
-    for (relation, p) in of_all.iter().take(of_all.len().div_ceil(2)) {
-        tests.put(*relation, *p, 1.0);
-    }
-    tests.score()
 }
 
 fn network(samples: &[Sample], seed: u64) -> KitNet {

@@ -27,8 +27,6 @@ pub struct Model {
     /// Frames that it was learned from, and seconds from the first to the last.
     pub(super) frames: u64,
     pub(super) seconds: f64,
-    /// What is alarmed on where learning was too short to know how often peaks are higher.
-    pub(super) novelty: f64,
     pub(super) rarity: SavedRarity,
     pub(super) network: KitNet,
     pub(super) forest: Forest,
@@ -47,8 +45,6 @@ pub(super) struct Learned {
     pub(super) seed: u64,
     pub(super) frames: u64,
     pub(super) seconds: f64,
-    /// What is alarmed on where learning was too short to know how often peaks are higher.
-    pub(super) novelty: f64,
     pub(super) rarity: SavedRarity,
     pub(super) network: KitNet,
     pub(super) forest: Forest,
@@ -67,7 +63,6 @@ impl From<Learned> for Model {
             seed: learned.seed,
             frames: learned.frames,
             seconds: learned.seconds,
-            novelty: learned.novelty,
             rarity: learned.rarity,
             network: learned.network,
             forest: learned.forest,
@@ -165,7 +160,6 @@ impl Model {
             && self.forest.is_sound(FEATURES)
             && tails.iter().all(|tail| tail.is_sound())
             && self.peaks_per_day.is_finite()
-            && self.novelty.is_finite()
     }
 }
 

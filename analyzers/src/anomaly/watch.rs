@@ -6,7 +6,7 @@ use super::baseline::Baselines;
 use super::features::{Extractor, FEATURES};
 use super::forest::Forest;
 use super::fusion::Tests;
-use super::keys::{Keys, Observation};
+use super::keys::{Keys, Observation, Relation};
 use super::kitnet::KitNet;
 use super::model::Model;
 use super::peaks::Peaks;
@@ -69,16 +69,23 @@ impl Watch {
             refitted: None,
             model,
         };
-        watch.threshold = watch.learned_threshold();
+        watch.threshold = watch.threshold_of(&watch.model.peaks, watch.model.peaks_per_day);
         watch
     }
 
-    /// The threshold by what was learned. Where that was shorter than the budget takes for one alarm, how high peaks get
-    /// in that time is not known; then what is new in half of what is asked of a network is enough.
-    fn learned_threshold(&self) -> f64 {
-        let fitted = self.threshold_of(&self.model.peaks, self.model.peaks_per_day);
-        let expected = self.budget * self.model.seconds / 86_400.0;
-        if expected < 1.0 { fitted.min(self.model.novelty) } else { fitted }
+    /// Whether most of what is asked of the network as a whole is new. That is enough for an alarm where learning was
+    /// shorter than the budget takes for one: how high peaks get in that time is not known then, and the threshold
+    /// is a guess far beyond all that was seen.
+    fn is_new(&self, keys: &Keys) -> bool {
+        if self.budget * self.model.seconds >= 86_400.0 {
+            return false;
+        }
+        let asked = Relation::OF_NETWORK.iter().filter_map(|relation| {
+            let observation = (*keys.observations.get(*relation as usize)?)?;
+            Some(!self.rarity.knows(observation))
+        });
+        let (new, all) = asked.fold((0, 0), |(new, all), is| (new + u32::from(is), all + 1));
+        new > 0 && 2 * new >= all
     }
 
     /// The score that so many peaks a day exceed as the budget allows.
@@ -128,7 +135,7 @@ impl Watch {
         let (network, forest) = (self.network.score(&features), self.forest.score(&features));
         self.model.put_trained(&mut tests, network, forest, distance);
         let score = tests.score();
-        let exceeds = score >= self.threshold;
+        let exceeds = score >= self.threshold || self.is_new(keys);
         if exceeds {
             self.suspects.entry(host).0.until = now + DISTRUST_S;
         } else {
@@ -154,7 +161,8 @@ impl Watch {
             return;
         }
         let fitted = self.threshold_of(&Tail::fit(&peaks), per_day);
+        let learned = self.threshold_of(&self.model.peaks, self.model.peaks_per_day);
         // Slowly, and never below what the model said: alarms must not eat into what is usual.
-        self.threshold = fitted.max(self.learned_threshold());
+        self.threshold = fitted.max(learned);
     }
 }
