@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn memory_has_a_bound_and_the_rate_stays_right() {
-        let mut peaks = Peaks::new(16);
+        let mut peaks = Peaks::new(64);
         for i in 0..200_000u32 {
             peaks.add(u64::from(i % 40), f64::from(i) * 10.0, 1.0);
         }
