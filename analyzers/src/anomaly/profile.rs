@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use super::alarms::Alarms;
 use super::detect::{Detection, Detectors, Known, Seen, Told};
+use super::hash::Key;
 use super::keys::{Keys, RELATIONS, Relation};
 use super::learner::Learner;
 use super::model::Model;
@@ -165,7 +166,8 @@ impl Anomaly {
         batch: &Batch<'_>,
         findings: &mut Findings,
     ) {
-        let Some(more) = self.alarms.raise(keys.source.key(), now) else { return };
+        let host = keys.source.key();
+        let Some(more) = self.alarms.raise(host, &causes(keys, scored), now) else { return };
         self.unusual += 1;
         let threshold = match &self.phase {
             Phase::Watching(watch) => watch.threshold(),
@@ -175,9 +177,11 @@ impl Anomaly {
             Evidence::new("subject", keys.subject.to_string()),
             Evidence::new("operation", keys.operation.protocol.as_str()),
             Evidence::new("score", scored.score),
-            Evidence::new("threshold", threshold),
             Evidence::new("not_told_before", more),
         ];
+        if threshold.is_finite() {
+            evidence.push(Evidence::new("threshold", threshold));
+        }
         let reasons = scored.tests.strongest().take(REASONS).filter(|(_, p)| *p < 0.1);
         evidence.extend(reasons.map(|(test, p)| Evidence::new(reason(test), p)));
         self.report(Sid::Unusual, evidence, packet, batch, findings);
@@ -240,6 +244,19 @@ impl Anomaly {
             None => findings.report(finding),
         }
     }
+}
+
+/// What the score rests on: the tests within a factor of ten of the strongest.
+fn causes(keys: &Keys, scored: &Scored) -> Vec<u64> {
+    let strongest = scored.tests.strongest().next().map_or(1.0, |(_, p)| p);
+    let near = scored.tests.strongest().take_while(|(_, p)| *p <= 10.0 * strongest);
+    near.map(|(test, _)| {
+        let observation = keys.observations.get(test).copied().flatten();
+        // Of the trained models and the baseline the host is all that can be said.
+        let value = observation.map_or(keys.source.key(), |o| Key::new(o.context, o.value).get());
+        Key::new(value, test as u64).get()
+    })
+    .collect()
 }
 
 /// How improbable what was: the key of an evidence.

@@ -3,7 +3,9 @@
 //! A context's values have been counted. Of an observation is said with which probability the context gives
 //! one that is at most as frequent: all values in its class of frequency and below, and those never seen, whose
 //! mass Good and Turing estimate by the values seen once ("The population frequencies of species", Biometrika
-//! 1953), shifted by half a count as Krichevsky and Trofimov's estimator is. So in a context where all is new
+//! 1953), shifted by half a count as Krichevsky and Trofimov's estimator is. Values stay once they have come, so that
+//! few are seen once however often new ones come; the rate at which they came lately is the other estimate, and the
+//! greater of both is taken. So in a context where all is new
 //! always (client ports, transaction numbers) something new says nothing, and in one that has given the same three
 //! values a thousand times it says much. That novelty must be weighed by how rarely a context gives new values is
 //! Mahoney and Chan's insight ("Learning Nonstationary Models of Normal Network Traffic for Detecting Novel
@@ -31,6 +33,23 @@ struct Context {
     occasions: u32,
     /// Occasions of all values whose count has this logarithm.
     mass: [u32; CLASSES],
+    /// Different values.
+    distinct: u32,
+    /// Occasions and different values when there were half as many occasions and a quarter, or fewer.
+    half: (u32, u32),
+    quarter: (u32, u32),
+}
+
+impl Context {
+    /// How many of its occasions gave a new value, going by the latter half to three quarters of them.
+    fn novelties(&self) -> f64 {
+        let (occasions, distinct) = self.quarter;
+        let lately = f64::from(self.occasions.saturating_sub(occasions)).max(1.0);
+        let new = f64::from(self.distinct.saturating_sub(distinct));
+        // What is there from the start is not new.
+        let new = if occasions == 0 { 0.0 } else { new };
+        new * f64::from(self.occasions) / lately
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -51,7 +70,7 @@ fn class(count: u32) -> usize {
     (count.max(1).ilog2() as usize).min(CLASSES - 1)
 }
 
-/// Counts of all relations. At most 120 bytes × contexts + 66 bytes × values, and 66 × values / 4 for candidates.
+/// Counts of all relations. At most 140 bytes × contexts + 66 bytes × values, and 66 × values / 4 for candidates.
 #[derive(Clone, Debug)]
 pub(super) struct Rarity {
     contexts: Table<Context>,
@@ -82,7 +101,7 @@ impl Rarity {
     /// Probability of something at most as frequent: in (0, 1]. `None` if the context is unknown.
     pub(super) fn probability(&self, observation: Observation) -> Option<f64> {
         let context = self.contexts.get(observation.context)?;
-        let seen_once = f64::from(context.mass[0]);
+        let new = f64::from(context.mass[0]).max(context.novelties());
         let rarer = match self.values.get(id(observation)) {
             Some(value) => {
                 let classes = context.mass.iter().take(class(value.count) + 1);
@@ -90,7 +109,7 @@ impl Rarity {
             }
             None => 0.0,
         };
-        Some(((rarer + seen_once + 0.5) / (f64::from(context.occasions) + 1.0)).min(1.0))
+        Some(((rarer + new + 0.5) / (f64::from(context.occasions) + 1.0)).min(1.0))
     }
 
     /// Whether the value was seen in its context.
@@ -110,6 +129,11 @@ impl Rarity {
         let after = value.count;
         let (context, _) = self.contexts.entry(observation.context);
         context.occasions = context.occasions.saturating_add(1);
+        context.distinct = context.distinct.saturating_add(u32::from(before == 0));
+        if context.occasions >= 2 * context.half.0.max(1) {
+            context.quarter = context.half;
+            context.half = (context.occasions, context.distinct);
+        }
         if before > 0 {
             let mass = &mut context.mass[class(before)];
             *mass = mass.saturating_sub(before);
@@ -181,6 +205,17 @@ mod tests {
         assert!(steady.probability(seen(1)).unwrap() > 0.99);
         assert!(restless.probability(seen(77777)).unwrap() > 0.99);
         assert_eq!(steady.probability(Observation { context: 2, value: 1 }), None);
+    }
+
+    #[test]
+    fn values_that_come_to_stay_are_counted_as_new_when_they_came() {
+        let mut growing = Rarity::new(10, 10_000);
+        // One in a hundred is new, and comes again and again from then on.
+        for i in 0..20_000u32 {
+            growing.learn(seen(u64::from(i % (1 + i / 100))), f64::from(i) * 2.0);
+        }
+        let p = growing.probability(seen(77_777)).unwrap();
+        assert!((0.005..0.02).contains(&p), "{p}");
     }
 
     #[test]

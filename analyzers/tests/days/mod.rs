@@ -169,12 +169,12 @@ impl Days {
         for n in 0..self.clients.len() {
             let client = self.clients[n];
             // Each host has its own minute of the quarter of an hour.
-            if (self.minute + n as u64) % 17 == 0 {
+            if (self.minute + n as u64).is_multiple_of(17) {
                 let at = begin + self.random.below(MINUTE_NS);
                 datagram(frames, at, client, 123, Host::inside(2), 123, &[0x23; 48]);
                 datagram(frames, at + 400_000, Host::inside(2), 123, client, 123, &[0x24; 48]);
             }
-            if (self.minute + n as u64) % 29 == 0 {
+            if (self.minute + n as u64).is_multiple_of(29) {
                 let at = begin + self.random.below(MINUTE_NS);
                 arp_request(frames, at, client, Host::inside(1));
                 arp_reply(frames, at + 200_000, Host::inside(1), client);
