@@ -7,6 +7,7 @@
 /// Decay per second, the published ones: windows of 0.2, 0.33, 1, 10 and 100 s.
 pub(super) const LAMBDAS: [f64; WINDOWS] = [5.0, 3.0, 1.0, 0.1, 0.01];
 pub(super) const WINDOWS: usize = 5;
+pub(super) const LONGEST_WINDOW_S: f64 = 100.0;
 
 /// Weight, linear sum and sum of squares in one window.
 #[derive(Clone, Copy, Debug, Default)]

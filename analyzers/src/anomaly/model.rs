@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::damped::LONGEST_WINDOW_S;
 use super::features::FEATURES;
 use super::forest::Forest;
 use super::kitnet::KitNet;
@@ -100,10 +101,13 @@ impl Model {
     }
 
     /// How much the trained models are to be believed beside the counted ones, 0 to 1: a network of a hundred
-    /// inputs that saw fewer than some ten samples for each has learned them by heart at best.
+    /// inputs that saw fewer than some ten samples for each has learned them by heart at best, and inputs that are
+    /// statistics over windows of up to 100 s have not shown how they vary before some ten of these have gone by.
     pub(super) fn trust(&self) -> f64 {
         let frames = self.frames as f64;
-        frames / (frames + 10.0 * FEATURES as f64)
+        let enough = 10.0 * FEATURES as f64;
+        let long = 10.0 * LONGEST_WINDOW_S;
+        frames / (frames + enough) * self.seconds / (self.seconds + long)
     }
 
     /// Writes it, so that there is always the old file or the new one and never a part.
