@@ -9,10 +9,10 @@
 mod days;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use days::{Days, Frame, attack};
-use umbra_analyzers::anomaly::AnomalyPlan;
+use umbra_analyzers::anomaly::{AnomalyPlan, ScoreRow, ScoreSink};
 use umbra_analyzers::decode::LinkType;
 use umbra_analyzers::events::{Event, EventContext, Finding};
 use umbra_analyzers::pipeline::{Pipeline, PipelineConfig};
@@ -26,6 +26,29 @@ fn plan() -> Plan {
     let mut config = ProfileConfig::standard(ProfileKind::Anomaly);
     config.settings.insert("alarms_per_day".to_owned(), BUDGET.into());
     factory(ProfileKind::Anomaly).unwrap().validate(&config).unwrap()
+}
+
+/// The highest scores of conversations' minutes.
+#[derive(Debug, Default)]
+struct Top(Mutex<BTreeMap<(u64, String), f64>>);
+
+impl ScoreSink for Top {
+    fn score(&self, row: &ScoreRow<'_>) {
+        let mut top = self.0.lock().unwrap();
+        let score = top.entry((row.time.as_secs() / 60, row.key.to_string())).or_default();
+        *score = score.max(row.score);
+    }
+}
+
+impl Top {
+    fn describe(&self) -> String {
+        let mut scores: Vec<_> =
+            self.0.lock().unwrap().iter().map(|((_, key), score)| (*score, key.clone())).collect();
+        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let at =
+            |n: usize| scores.get(n).map_or(String::new(), |(s, k)| format!("{n}: {s:.2} {k}"));
+        [0, 5, 10, 20, 50, 100, 300, 1000, 3000, 10_000].map(at).join("; ")
+    }
 }
 
 /// Feeds a pipeline, hour by hour so that no day has to be held.
@@ -131,11 +154,17 @@ fn false_alarms_keep_to_the_budget_and_named_attacks_are_found() {
     let model = Arc::new(learned.take().unwrap());
     println!("learned from {} frames", model.frames());
 
-    let mut run = Run::new(&AnomalyPlan::equipped(&plan(), Some(&model), None));
+    let top = Arc::new(Top::default());
+    let sink: Arc<dyn ScoreSink> = Arc::clone(&top) as _;
+    let mut run = Run::new(&AnomalyPlan::equipped(&plan(), Some(&model), Some(&sink)));
     for _ in 0..24 {
         run.feed(&days.hour());
     }
     let end = days.now_s();
+    for profile in run.pipeline.summary().profiles {
+        println!("{}", profile.summary.to_json());
+    }
+    println!("highest scores of a minute: {}", top.describe());
     let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
     for finding in &run.findings {
         println!("benign: {}", describe(finding));

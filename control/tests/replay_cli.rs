@@ -143,10 +143,9 @@ fn what_is_not_built_is_said() {
 #[test]
 fn anomaly_scores_have_a_row_for_every_frame_also_of_those_not_sampled() {
     let directory = directory(50);
-    let learn = ["--profiles", "Anomaly_Detection", "--learn", "capture.pcap"];
-    for percentage in ["100", "0.1"] {
-        let scores = ["-r", "capture.pcap", "--scores", "s.csv", "--percentage", percentage];
-        let output = umbra(directory.path(), &[&scores[..], &learn].concat());
+    let profile = ["-r", "capture.pcap", "--profiles", "Anomaly_Detection", "--scores", "s.csv"];
+    for more in [["--learn", "capture.pcap"], ["--percentage", "0.1"]] {
+        let output = umbra(directory.path(), &[&profile[..], &more].concat());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let rows = std::fs::read_to_string(directory.path().join("s.csv")).expect("scores");
         let mut rows = rows.lines();
