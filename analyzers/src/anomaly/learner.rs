@@ -2,15 +2,16 @@
 //!
 //! Counts are kept as frames come; features are kept as a sample, and at the end the trained models learn from the
 //! first two thirds of it. The last third, which they have not seen, calibrates their scores: calibrated on what
-//! was learned they would find everything else strange. Then they learn from that too. The fused score of a frame
-//! in that third takes rarities as they were before the frame was counted, for the same reason.
+//! was learned they would find everything else strange. Then they learn from that too. For the same reason the fused
+//! score of a frame in that third takes each value as often as it had been seen before the frame; but in the context
+//! as it is in the end, which is what frames are held against from then on.
 
 use super::baseline::Baselines;
 use super::features::{Extractor, FEATURES, Vector};
 use super::forest::Forest;
 use super::fusion::{Extra, Tests};
 use super::hash::{Key, mix};
-use super::keys::Keys;
+use super::keys::{Keys, RELATIONS};
 use super::kitnet::{Correlations, GROUP, KitNet};
 use super::model::{Learned, Model};
 use super::peaks::{Peaks, span};
@@ -31,11 +32,15 @@ const UNITS: usize = 65_536;
 /// Frames of one host's span, but for those that are stranger than these.
 const UNIT_FRAMES: u32 = 64;
 
+/// Contexts and counts, where a relation applied and its context was known.
+type Seen = [Option<(u64, u32)>; RELATIONS];
+
 /// A frame that is kept.
 #[derive(Clone, Debug)]
 struct Sample {
     features: Vector,
-    tests: Tests,
+    /// Of each relation the context, and how often the value had been seen before.
+    seen: Seen,
     baseline: Option<f64>,
     host: u64,
     /// Hash of the host and its span.
@@ -100,20 +105,17 @@ impl Learner {
         let mut features = [0.0; FEATURES];
         self.extractor.observe(keys, now, length, &mut features);
         let baseline = self.baselines.observe(keys.heading, now, length, true);
-        let mut tests = Tests::default();
-        for (at, observation) in keys.observations.iter().enumerate() {
-            let Some(observation) = observation else { continue };
-            if let Some(p) = self.rarity.probability(*observation) {
-                tests.put(at, p, 1.0);
-            }
-        }
+        let seen = keys.observations.map(|observation| {
+            let observation = observation?;
+            Some((observation.context, self.rarity.count(observation)?))
+        });
+        let score = self.rarity.tests(&seen).score();
         for observation in keys.observations.iter().flatten() {
             self.rarity.learn(*observation, now);
         }
-        let score = tests.score();
         let host = keys.source.key();
         let unit = Key::new(host, span(now) as u64).get();
-        self.keep(Sample { features, tests, baseline, host, unit, rarity: score, time: now });
+        self.keep(Sample { features, seen, baseline, host, unit, rarity: score, time: now });
         self.frames += 1;
         score
     }
@@ -170,19 +172,33 @@ impl Learner {
         });
         let scored = held_out.iter().zip(network_scores).zip(forest_scores);
         let fused = scored.map(|((sample, network), forest)| {
-            let mut tests = sample.tests;
+            let mut tests = self.rarity.tests(&sample.seen);
             learned.put_trained(&mut tests, network, forest, sample.baseline);
             (sample.time, sample.host, tests.score())
         });
         let mut peaks = Peaks::new(PEAKS);
         fused.for_each(|(time, host, score)| peaks.add(host, time, score));
         let (peaks, per_day) = peaks.finish();
-        learned.peaks = Tail::fit(&peaks);
+        learned.peaks = Tail::fit_bounded(&peaks);
         let part = self.sampled as f64 / u64::MAX as f64;
         learned.peaks_per_day = per_day / part.max(1e-9);
         train(&mut learned.network, held_out);
         held_out.iter().for_each(|sample| learned.forest.learn(&sample.features));
         learned
+    }
+}
+
+impl Rarity {
+    /// The tests of the relations.
+    fn tests(&self, seen: &Seen) -> Tests {
+        let mut tests = Tests::default();
+        for (at, seen) in seen.iter().enumerate() {
+            let p = seen.and_then(|(context, count)| self.probability_of_count(context, count));
+            if let Some(p) = p {
+                tests.put(at, p, 1.0);
+            }
+        }
+        tests
     }
 }
 

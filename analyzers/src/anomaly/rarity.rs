@@ -100,15 +100,22 @@ impl Rarity {
 
     /// Probability of something at most as frequent: in (0, 1]. `None` if the context is unknown.
     pub(super) fn probability(&self, observation: Observation) -> Option<f64> {
-        let context = self.contexts.get(observation.context)?;
+        let count = self.count(observation)?;
+        self.probability_of_count(observation.context, count)
+    }
+
+    /// How often the value was seen; `None` if its context is unknown.
+    pub(super) fn count(&self, observation: Observation) -> Option<u32> {
+        self.contexts.get(observation.context)?;
+        Some(self.values.get(id(observation)).map_or(0, |value| value.count))
+    }
+
+    /// The probability of a value that was seen so often.
+    pub(super) fn probability_of_count(&self, context: u64, count: u32) -> Option<f64> {
+        let context = self.contexts.get(context)?;
         let new = f64::from(context.mass[0]).max(context.novelties());
-        let rarer = match self.values.get(id(observation)) {
-            Some(value) => {
-                let classes = context.mass.iter().take(class(value.count) + 1);
-                classes.map(|mass| f64::from(*mass)).sum::<f64>()
-            }
-            None => 0.0,
-        };
+        let classes = if count == 0 { 0 } else { class(count) + 1 };
+        let rarer: f64 = context.mass.iter().take(classes).map(|mass| f64::from(*mass)).sum();
         Some(((rarer + new + 0.5) / (f64::from(context.occasions) + 1.0)).min(1.0))
     }
 

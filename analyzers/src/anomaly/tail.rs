@@ -2,8 +2,10 @@
 //!
 //! Peaks over threshold (Pickands 1975; Balkema and de Haan 1974), as Siffer et al. use it on streams ("Anomaly
 //! Detection in Streams with Extreme Value Theory", KDD 2017). Shape and scale by probability-weighted moments
-//! (Hosking and Wallis, Technometrics 1987), which need no iteration and hold for few excesses. The shape is kept
-//! within 0 to 0.5: below 0 the law would end at a largest possible score, which no sample can vouch for.
+//! (Hosking and Wallis, Technometrics 1987), which need no iteration and hold for few excesses, for shapes up to 0.5.
+//! Below 0 the law ends at a largest possible score. No sample can vouch for one, so errors and distances are given
+//! shapes from 0 on ([`Tail::fit`]); the fused score has one, since no probability in it is below what the samples
+//! can show, and its law may end ([`Tail::fit_bounded`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,8 @@ const ABOVE: f64 = 0.1;
 const LEAST_ABOVE: usize = 10;
 /// Fewer scores than this say nothing about a tail.
 const LEAST: usize = 20;
+/// Bounds of the law's shape.
+const MOST_SHAPE: f64 = 0.5;
 /// How far a sample is trusted beyond its own size.
 const BEYOND: f64 = 10.0;
 
@@ -31,8 +35,17 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Fits a sample; what is not a number is left out.
+    /// Fits a sample without an upper bound; what is not a number is left out.
     pub(super) fn fit(sample: &[f64]) -> Self {
+        Self::fit_shaped(sample, 0.0)
+    }
+
+    /// Fits a sample that may have an upper bound.
+    pub(super) fn fit_bounded(sample: &[f64]) -> Self {
+        Self::fit_shaped(sample, -MOST_SHAPE)
+    }
+
+    fn fit_shaped(sample: &[f64], least_shape: f64) -> Self {
         let mut sorted: Vec<f64> = sample.iter().copied().filter(|x| x.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let count = sorted.len();
@@ -43,7 +56,7 @@ impl Tail {
         let at = count - excesses - 1;
         let threshold = sorted[at];
         let over: Vec<f64> = sorted[at + 1..].iter().map(|x| x - threshold).collect();
-        let (scale, shape) = moments(&over);
+        let (scale, shape) = moments(&over, least_shape);
         // Where the highest scores are equal the law has no width: what lies above is as rare as can be said.
         let scale = scale.max(1e-6 * threshold.abs().max(1e-6));
         let steps = QUANTILES.min(count);
@@ -67,7 +80,11 @@ impl Tail {
 
     fn survival(&self, excess: f64) -> f64 {
         let x = excess / self.scale;
-        if self.shape < 1e-6 { (-x).exp() } else { (1.0 + self.shape * x).powf(-1.0 / self.shape) }
+        if self.shape.abs() < 1e-6 {
+            (-x).exp()
+        } else {
+            (1.0 + self.shape * x).max(0.0).powf(-1.0 / self.shape)
+        }
     }
 
     /// The score that is exceeded with this probability; `None` if nothing is known.
@@ -81,7 +98,7 @@ impl Tail {
             return self.quantiles.get(at).copied();
         }
         let ratio = self.above / p;
-        let excess = if self.shape < 1e-6 {
+        let excess = if self.shape.abs() < 1e-6 {
             ratio.ln()
         } else {
             (ratio.powf(self.shape) - 1.0) / self.shape
@@ -93,12 +110,12 @@ impl Tail {
         self.quantiles.is_sorted()
             && self.quantiles.iter().all(|x| x.is_finite())
             && [self.threshold, self.above, self.scale, self.shape].iter().all(|x| x.is_finite())
-            && (self.quantiles.is_empty() || self.scale > 0.0 && self.shape >= 0.0)
+            && (self.quantiles.is_empty() || self.scale > 0.0 && self.shape.abs() <= MOST_SHAPE)
     }
 }
 
 /// Scale and shape of sorted excesses.
-fn moments(over: &[f64]) -> (f64, f64) {
+fn moments(over: &[f64], least_shape: f64) -> (f64, f64) {
     let n = over.len() as f64;
     let mean = over.iter().sum::<f64>() / n.max(1.0);
     let weighted: f64 = over
@@ -109,10 +126,10 @@ fn moments(over: &[f64]) -> (f64, f64) {
         / n.max(1.0);
     let spread = mean - 2.0 * weighted;
     if spread <= 0.0 || !spread.is_finite() {
-        return (mean, 0.0);
+        return (mean, 0.0f64.max(least_shape));
     }
     let shape = 2.0 - mean / spread;
-    let clamped = shape.clamp(0.0, 0.5);
+    let clamped = shape.clamp(least_shape, MOST_SHAPE);
     // With the shape given, the scale that keeps the mean.
     let scale =
         if shape == clamped { 2.0 * mean * weighted / spread } else { mean * (1.0 - clamped) };
@@ -145,6 +162,16 @@ mod tests {
                 assert!((tail.probability(back).ln() - p.ln()).abs() < 0.05, "{p} {back}");
             }
         }
+    }
+
+    #[test]
+    fn a_law_that_ends_is_found_where_it_may() {
+        let mut random = Random::new(4);
+        let sample: Vec<f64> = (0..5000).map(|_| random.unit()).collect();
+        let bounded = Tail::fit_bounded(&sample).score_of(1e-4).unwrap();
+        assert!((0.99..1.02).contains(&bounded), "{bounded}");
+        assert!(Tail::fit(&sample).score_of(1e-4).unwrap() > 1.1);
+        assert!(Tail::fit_bounded(&sample).probability(5.0) > 0.0);
     }
 
     #[test]

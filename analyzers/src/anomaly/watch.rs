@@ -160,7 +160,7 @@ impl Watch {
         if peaks.len() < OWN_PEAKS || self.peaks.seconds() < self.model.seconds {
             return;
         }
-        let fitted = self.threshold_of(&Tail::fit(&peaks), per_day);
+        let fitted = self.threshold_of(&Tail::fit_bounded(&peaks), per_day);
         let learned = self.threshold_of(&self.model.peaks, self.model.peaks_per_day);
         // Slowly, and never below what the model said: alarms must not eat into what is usual.
         self.threshold = fitted.max(learned);
