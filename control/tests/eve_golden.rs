@@ -8,9 +8,10 @@ use serde_json::json;
 use umbra_analyzers::app::AppProto;
 use umbra_analyzers::decode::{Decoder, LinkType, TunnelStack, VlanStack};
 use umbra_analyzers::events::{
-    AppLayers, AppProtoName, DecodeAnomaly, Event, EventContext, Evidence, Finding, FindingFlow,
-    FlowApplication, FlowCounts, FlowEnd, FlowException, FlowPerformance, FlowRecord, FlowState,
-    FlowVariables, IcmpRecord, PerDirection, Sampling, Severity, TcpRecord, TcpState, Timestamp,
+    AppLayers, AppProtoName, ConnectFailure, DecodeAnomaly, Event, EventContext, Evidence, Finding,
+    FindingFlow, FlowApplication, FlowCounts, FlowEnd, FlowException, FlowPerformance, FlowRecord,
+    FlowState, FlowTimes, FlowVariables, IcmpRecord, PerDirection, PerSide, Sampling, Severity,
+    TcpRecord, TcpState, Timestamp,
 };
 use umbra_control::eve::{EveFormat, EveOptions};
 use umbra_tap::{Direction, Select};
@@ -103,6 +104,24 @@ fn tcp_flow_has_suricatas_shape() {
             out_of_order: both(3, 0),
             duplicate_acks: both(0, 4),
             zero_windows: both(0, 0),
+            window_full: both(0, 0),
+            keep_alives: both(0, 1),
+            lost_segments: both(2, 0),
+            resets: both(0, 0),
+            acked_unseen: both(1, 0),
+            rtt_us: Some(PerSide {
+                server_side: Some(FlowTimes { samples: 3, min: 40_100, mean: 41_000, max: 42_300 }),
+                client_side: None,
+            }),
+            rtt_timestamps_us: None,
+            response_us: Some(FlowTimes { samples: 1, min: 90_500, mean: 90_500, max: 90_500 }),
+            max_in_flight: both(119, 0),
+            payload_bytes: both(238, 0),
+            acked_bytes: both(119, 0),
+            sack_blocks: both(0, 0),
+            connect: Some(ConnectFailure::Refused),
+            one_sided: true,
+            partial: true,
         },
         ..flow("10.180.156.141", "192.30.252.130", 6)
     };

@@ -237,6 +237,87 @@ pub struct FlowPerformance {
     /// Segments that announce a window of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_windows: Option<PerDirection<u64>>,
+    /// Segments that fill the window which the other end announced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_full: Option<PerDirection<u64>>,
+    /// Segments of at most one byte that repeat the last one sent, to see whether the other end is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_alives: Option<PerDirection<u64>>,
+    /// Segments before which something was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_segments: Option<PerDirection<u64>>,
+    /// Segments with RST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets: Option<PerDirection<u64>>,
+    /// ACKs of what was not seen: what was lost was lost on the way to the analysis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acked_unseen: Option<PerDirection<u64>>,
+    /// Round trips along the connection between the tap and each end, by data and its acknowledgment,
+    /// microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_us: Option<PerSide>,
+    /// The same by TCP timestamps and their echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_timestamps_us: Option<PerSide>,
+    /// From the last the client said to the first that the server answers, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_us: Option<FlowTimes>,
+    /// Most bytes that were sent and not acknowledged at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<PerDirection<u64>>,
+    /// Payload, whatever is sent again included: throughput.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_bytes: Option<PerDirection<u64>>,
+    /// Bytes that were acknowledged from the first ACK on: goodput.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acked_bytes: Option<PerDirection<u64>>,
+    /// SACK blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sack_blocks: Option<PerDirection<u64>>,
+    /// It never came to a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect: Option<ConnectFailure>,
+    /// Only one end was ever heard, though it was answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub one_sided: bool,
+    /// The figures are of a part of the flow: it did not begin with a SYN, its packets were sampled one by
+    /// one or under changing fractions, or some were acknowledged that were not seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+}
+
+/// Times of one kind in a flow, microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct FlowTimes {
+    /// How many were taken.
+    pub samples: u64,
+    /// Shortest.
+    pub min: u64,
+    /// Arithmetic mean.
+    pub mean: u64,
+    /// Longest.
+    pub max: u64,
+}
+
+/// Times on the two sides of the tap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct PerSide {
+    /// From the tap to the server and back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_side: Option<FlowTimes>,
+    /// From the tap to the client and back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_side: Option<FlowTimes>,
+}
+
+/// Why an attempt did not become a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectFailure {
+    /// A reset came back.
+    Refused,
+    /// Nothing did.
+    Unanswered,
 }
 
 impl FlowPerformance {

@@ -20,8 +20,9 @@ pub use alert::{
 pub use app::{AppFlow, AppObjects, AppRecord, FileHashes, FileInfo, FileRecord, FlowEnds};
 pub use finding::{Evidence, EvidenceValue, Finding, FindingFlow, Severity};
 pub use flow_record::{
-    FlowApplication, FlowCounts, FlowEnd, FlowException, FlowPerformance, FlowRecord, FlowState,
-    IcmpRecord, PerDirection, Sampling, TcpRecord, TcpState,
+    ConnectFailure, FlowApplication, FlowCounts, FlowEnd, FlowException, FlowPerformance,
+    FlowRecord, FlowState, FlowTimes, IcmpRecord, PerDirection, PerSide, Sampling, TcpRecord,
+    TcpState,
 };
 pub use summary::{
     Coverage, Distribution, Estimate, PerformanceSummary, ProtocolRow, RttSummary, SummarySpan,
