@@ -5,6 +5,7 @@
 //! live behind a ring and offline over a capture with the same results.
 #![forbid(unsafe_code)]
 
+pub mod anomaly;
 pub mod app;
 pub mod decode;
 pub mod defrag;

@@ -210,10 +210,10 @@ pub struct ReplayArgs {
     /// Fail when a rule does not load
     #[arg(long)]
     pub strict: bool,
-    /// Train the anomaly models on PCAP first (not built yet)
+    /// Let the anomaly models learn from PCAP first, as from normal traffic
     #[arg(long, value_name = "PCAP")]
     pub learn: Option<PathBuf>,
-    /// Write an anomaly score for every frame to FILE (not built yet)
+    /// Write an anomaly score for every frame to FILE: frame,time,score,key
     #[arg(long, value_name = "FILE")]
     pub scores: Option<PathBuf>,
     /// Keep compiled rules in DIR (not built yet)

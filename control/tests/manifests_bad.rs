@@ -247,8 +247,8 @@ refused_whole! {
 // Known, but not built yet.
 refused! {
     not_built_profiles: "[shadowing]\nshadow_analysis_profiles = [\
-                         \"Anomaly_Detection\", \"Performance_Profiling\", \"Fuzzing\"]\n";
-    not_built_kind: "[[profile]]\nid = \"Mine\"\nkind = \"anomaly\"\n\
+                         \"Performance_Profiling\", \"Fuzzing\"]\n";
+    not_built_kind: "[[profile]]\nid = \"Mine\"\nkind = \"fuzzing\"\n\
                      [shadowing]\nshadow_analysis_profiles = [\"Mine\"]\n";
     not_built_isolation: "[shadowing]\nisolation = \"process\"\n";
     not_built_governor: "[governor]\npolicy = \"predictive\"\n";

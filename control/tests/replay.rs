@@ -393,10 +393,10 @@ fn captures_of_which_nothing_can_be_read_are_errors_that_say_why() {
 #[test]
 fn profiles_that_are_not_built_are_refused_by_name() {
     let capture = Capture::of(DataLink::ETHERNET, &[]);
-    let profiles = vec![ProfileConfig::standard(ProfileKind::Anomaly)];
+    let profiles = vec![ProfileConfig::standard(ProfileKind::Fuzzing)];
     let options = ReplayOptions { profiles, ..capture.options() };
     let error = replay::run(&options, &mut Vec::new()).expect_err("not built");
-    assert!(error.to_string().contains("Anomaly_Detection"), "{error}");
+    assert!(error.to_string().contains("Fuzzing"), "{error}");
 }
 
 #[test]

@@ -131,18 +131,32 @@ fn rules_that_load_are_matched_and_strict_wants_all_of_them() {
 #[test]
 fn what_is_not_built_is_said() {
     let directory = directory(1);
-    for option in ["--learn", "--scores"] {
-        let output = umbra(directory.path(), &["-r", "capture.pcap", option, "x"]);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(text(&output.stderr).contains(&format!("not built yet: {option}")));
-    }
-    let profile = ["-r", "capture.pcap", "--profiles", "Anomaly_Detection"];
+    let profile = ["-r", "capture.pcap", "--profiles", "Fuzzing"];
     let output = umbra(directory.path(), &profile);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("not built yet"));
     let unknown = umbra(directory.path(), &["-r", "capture.pcap", "--profiles", "Nonsense"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("there is no profile \"Nonsense\"; known are"));
+}
+
+#[test]
+fn anomaly_scores_have_a_row_for_every_frame_also_of_those_not_sampled() {
+    let directory = directory(50);
+    let profile = ["-r", "capture.pcap", "--profiles", "Anomaly_Detection", "--scores", "s.csv"];
+    for more in [["--learn", "capture.pcap"], ["--percentage", "0.1"]] {
+        let output = umbra(directory.path(), &[&profile[..], &more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let rows = std::fs::read_to_string(directory.path().join("s.csv")).expect("scores");
+        let mut rows = rows.lines();
+        assert_eq!(rows.next(), Some("frame,time,score,key"));
+        let frames: Vec<u64> =
+            rows.map(|row| row.split(',').next().unwrap().parse().unwrap()).collect();
+        assert_eq!(frames, (1..=50).collect::<Vec<_>>());
+    }
+    let alone = umbra(directory.path(), &["-r", "capture.pcap", "--learn", "capture.pcap"]);
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(text(&alone.stderr).contains("add --profiles Anomaly_Detection"));
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn decode_faults_are_counted_and_told_only_if_asked_for() {
 
 #[test]
 fn kinds_that_are_not_built_make_no_pipeline() {
-    let plan = Plan::new("Anomaly_Detection", ProfileKind::Anomaly, ());
+    let plan = Plan::new("Fuzzing", ProfileKind::Fuzzing, ());
     let error = Pipeline::new(PipelineConfig::live(), &[plan]).unwrap_err();
     assert!(error.to_string().contains("not built yet"));
 }

@@ -134,7 +134,8 @@ pub fn factory(kind: ProfileKind) -> Result<&'static dyn ProfileFactory, NotBuil
     match kind {
         ProfileKind::Performance => Ok(&crate::performance::PerformanceFactory),
         ProfileKind::Ids => Ok(&crate::ids::IdsFactory),
-        ProfileKind::Anomaly | ProfileKind::Fuzzing => Err(NotBuilt { kind }),
+        ProfileKind::Anomaly => Ok(&crate::anomaly::AnomalyFactory),
+        ProfileKind::Fuzzing => Err(NotBuilt { kind }),
     }
 }
 

@@ -334,7 +334,7 @@ pub const PROFILE: Section = Section {
                 "kind",
                 Kind::Choice(&[
                     word("ids", "signatures"),
-                    later("anomaly", "what is unusual"),
+                    word("anomaly", "what is unusual"),
                     word("performance", "what is slow"),
                     later("fuzzing", "mutated traffic against a copy of the appliance"),
                 ]),

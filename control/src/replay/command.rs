@@ -1,6 +1,7 @@
 //! `umbra replay`: from arguments and manifest to options, from the report to an exit code.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use umbra_analyzers::profile::{ProfileConfig, ProfileKind, factory};
@@ -13,6 +14,7 @@ use crate::manifest::{Distribute, EveType, LoadOptions, Manifest, Purpose};
 use super::error::ReplayError;
 use super::options::{ChecksumMode, ReplayOptions};
 use super::sampling::SamplingOptions;
+use super::scores::ScoreFile;
 
 /// Replays a capture, writes DIR/eve.json and prints a short report.
 ///
@@ -21,7 +23,7 @@ use super::sampling::SamplingOptions;
 /// capture cannot be read, is damaged (what is in front of the damage is analysed first), or the
 /// output cannot be written. A capture that merely stops short is a warning.
 pub fn main(args: &ReplayArgs) -> Outcome {
-    refuse_what_is_not_built(args)?;
+    warn_of_what_is_not_built(args);
     let manifest = args.manifest.as_deref().map(load).transpose()?;
     let mut options = options(args, manifest.as_ref())?;
     let eve = eve_path(args, manifest.as_ref());
@@ -31,8 +33,14 @@ pub fn main(args: &ReplayArgs) -> Outcome {
         .map_err(Failure::failed)?;
     let eve_options = eve_options(manifest.as_ref());
     options.anomalies = eve_options.types.contains(&EveType::Anomaly);
+    options.learn.clone_from(&args.learn);
+    options.scores = args.scores.as_deref().map(score_file).transpose()?;
+    anomaly_profile_for(args, &options)?;
     let mut sink = BlockingSink::new(EveFormat::new(eve_options), writer);
     let ran = super::run(&options, &mut sink);
+    if let (Some(scores), Some(path)) = (&options.scores, &args.scores) {
+        scores.finish().with_context(|| cannot_write(path)).map_err(Failure::failed)?;
+    }
     if let Ok(report) = &ran {
         sink.stats(&report.stats(), &report.context());
     }
@@ -105,19 +113,32 @@ fn frames(count: u64) -> String {
     if count == 1 { "1 frame".to_owned() } else { format!("{count} frames") }
 }
 
-fn refuse_what_is_not_built(args: &ReplayArgs) -> Outcome {
-    for (given, option) in [
-        (args.learn.is_some(), "--learn (the anomaly models)"),
-        (args.scores.is_some(), "--scores (the anomaly models)"),
-    ] {
-        if given {
-            return Err(Failure::usage(anyhow!("not built yet: {option}; leave the option out")));
-        }
-    }
+fn warn_of_what_is_not_built(args: &ReplayArgs) {
     if args.cache.is_some() {
         log::warn!("not built yet: --cache: rules are compiled anew each time");
     }
-    Ok(())
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
+}
+
+fn score_file(path: &Path) -> Result<Arc<ScoreFile>, Failure> {
+    let file = ScoreFile::create(path).with_context(|| cannot_write(path));
+    Ok(Arc::new(file.map_err(Failure::failed)?))
+}
+
+/// Learning and scores are the anomaly profile's.
+fn anomaly_profile_for(args: &ReplayArgs, options: &ReplayOptions) -> Outcome {
+    let asked = [(args.learn.is_some(), "--learn"), (args.scores.is_some(), "--scores")];
+    let there = options.profiles.iter().any(|profile| profile.kind == ProfileKind::Anomaly);
+    match asked.iter().find(|(given, _)| *given && !there) {
+        None => Ok(()),
+        Some((_, option)) => Err(Failure::usage(anyhow!(
+            "{option} is for the anomaly profile, which does not run: add --profiles {}",
+            ProfileKind::Anomaly.standard_id()
+        ))),
+    }
 }
 
 /// What Suricata is told in the replays that ours are compared with.

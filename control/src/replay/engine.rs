@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use umbra_analyzers::anomaly::{AnomalyPlan, Model, ScoreSink};
 use umbra_analyzers::decode::{ChecksumPolicy, LinkType};
-use umbra_analyzers::events::{EventContext, EventSink, Timestamp};
+use umbra_analyzers::events::{Event, EventContext, EventSink, Timestamp};
 use umbra_analyzers::ids::IdsPlan;
 use umbra_analyzers::pipeline::{Announcements, Ending, Pipeline, PipelineConfig, PipelineSummary};
 use umbra_analyzers::profile::{Plan, ProfileConfig, ProfileKind, factory};
@@ -21,6 +22,7 @@ use super::offload::{OffloadProbe, PROBE_BYTES, PROBE_FRAMES};
 use super::options::{ChecksumMode, ReplayOptions};
 use super::report::{ChecksumDecision, LinkFrames, ReplayReport};
 use super::sampling::Sampler;
+use super::scores::ScoreFile;
 
 /// Frames of a batch, as behind a ring.
 const BATCH_FRAMES: usize = 128;
@@ -38,6 +40,15 @@ const TICK_NS: u64 = 100_000_000;
 pub fn run(options: &ReplayOptions, sink: &mut dyn EventSink) -> Result<ReplayReport, ReplayError> {
     let plans = options.profiles.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
     tell_of_rules(&plans, options.strict)?;
+    let plans = learn(options, plans)?;
+    replay(options, &plans, sink)
+}
+
+fn replay(
+    options: &ReplayOptions,
+    plans: &[Plan],
+    sink: &mut dyn EventSink,
+) -> Result<ReplayReport, ReplayError> {
     let mut reader = CaptureReader::open(&options.capture)?;
     let started = Instant::now();
     let mut head = FrameBatch::default();
@@ -55,7 +66,7 @@ pub fn run(options: &ReplayOptions, sink: &mut dyn EventSink) -> Result<ReplayRe
         ChecksumMode::None => false,
         ChecksumMode::Auto => seen.source.is_none(),
     };
-    let mut replay = Replay::new(options, verified, &plans, sink)?;
+    let mut replay = Replay::new(options, verified, plans, sink)?;
     for frame in head.captured() {
         replay.frame(&frame)?;
     }
@@ -90,6 +101,37 @@ fn plan(config: &ProfileConfig) -> Result<Plan, ReplayError> {
     factory(config.kind)?
         .validate(config)
         .map_err(|errors| ReplayError::Profile { id: config.id.clone(), errors })
+}
+
+/// Lets the anomaly profiles learn from the capture for it, if there is one, and gives them their sink of scores.
+fn learn(options: &ReplayOptions, plans: Vec<Plan>) -> Result<Vec<Plan>, ReplayError> {
+    let scores = options.scores.clone().map(|file| file as Arc<dyn ScoreSink>);
+    let learned = |plan: &Plan| -> Result<Option<Arc<Model>>, ReplayError> {
+        let Some(capture) = &options.learn else { return Ok(None) };
+        let Some((learning, learned)) = AnomalyPlan::learning(plan) else { return Ok(None) };
+        let options = ReplayOptions {
+            capture: capture.clone(),
+            instances: 1,
+            learn: None,
+            scores: None,
+            anomalies: false,
+            ..options.clone()
+        };
+        replay(&options, &[learning], &mut Nowhere)?;
+        let model = learned.take().ok_or_else(|| ReplayError::NothingLearned(capture.clone()))?;
+        Ok(Some(Arc::new(model)))
+    };
+    plans
+        .into_iter()
+        .map(|plan| Ok(AnomalyPlan::equipped(&plan, learned(&plan)?.as_ref(), scores.as_ref())))
+        .collect()
+}
+
+/// What is found while learning is told to nobody.
+struct Nowhere;
+
+impl EventSink for Nowhere {
+    fn emit(&mut self, _: &Event, _: &EventContext) {}
 }
 
 /// Names every rule that did not load.
@@ -166,6 +208,7 @@ struct Replay<'s> {
     /// Latest stamp so far, and that of the latest tick.
     clock_ns: u64,
     ticked_ns: u64,
+    scores: Option<Arc<ScoreFile>>,
 }
 
 impl<'s> Replay<'s> {
@@ -218,6 +261,7 @@ impl<'s> Replay<'s> {
             link: None,
             clock_ns: 0,
             ticked_ns: 0,
+            scores: options.scores.clone(),
         })
     }
 
@@ -243,6 +287,8 @@ impl<'s> Replay<'s> {
                 }
                 (Distribute::Replicate, _) => {}
             }
+        } else if let Some(scores) = &self.scores {
+            scores.skip(frame.number, frame.timestamp_ns);
         }
         let full = match self.distribute {
             Distribute::Shard => BATCH_FRAMES * self.instances.len(),

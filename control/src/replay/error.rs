@@ -1,5 +1,6 @@
 //! Why a replay gave no report.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use umbra_analyzers::profile::{ConfigError, NotBuilt};
@@ -22,6 +23,9 @@ pub enum ReplayError {
     /// `--strict`, and rules did not load. They have been named in the log.
     #[error("{count} rules do not load, and --strict wants all of them")]
     Rules { count: usize },
+    /// The capture for `--learn` has no frame, or none that was sampled.
+    #[error("--learn {}: there is nothing in it to learn from", .0.display())]
+    NothingLearned(PathBuf),
     /// An analyzer panicked: a fault of umbra.
     #[error(
         "frame {frame} made {} panic: {message}; please report it with that frame",

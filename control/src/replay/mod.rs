@@ -16,6 +16,7 @@ mod offload;
 mod options;
 mod report;
 mod sampling;
+mod scores;
 
 pub use command::main;
 pub use engine::run;
@@ -24,3 +25,4 @@ pub use offload::{Offloading, PROBE_BYTES, PROBE_FRAMES};
 pub use options::{ChecksumMode, ReplayOptions};
 pub use report::{ChecksumDecision, LinkFrames, ProfileText, ReplayReport};
 pub use sampling::SamplingOptions;
+pub use scores::ScoreFile;

@@ -1,10 +1,12 @@
 //! What a replay is asked to do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use umbra_analyzers::profile::{ProfileConfig, ProfileKind};
 
 use super::sampling::SamplingOptions;
+use super::scores::ScoreFile;
 
 /// `-k`: which packets with a bad checksum stay out of streams and application layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,6 +37,10 @@ pub struct ReplayOptions {
     pub anomalies: bool,
     /// A rule that does not load ends it.
     pub strict: bool,
+    /// Traffic taken as normal that the anomaly models learn from first.
+    pub learn: Option<PathBuf>,
+    /// Gets every frame's anomaly score.
+    pub scores: Option<Arc<ScoreFile>>,
 }
 
 impl ReplayOptions {
@@ -50,6 +56,8 @@ impl ReplayOptions {
             snaplen_bytes: None,
             anomalies: false,
             strict: false,
+            learn: None,
+            scores: None,
         }
     }
 }
