@@ -151,8 +151,8 @@ pub struct FlowConfig {
     /// An ICMPv4 error whose flow is not there is a flow of its own. Suricata gives it none.
     pub lone_icmp_errors: bool,
     /// Nothing sweeps: flows that have timed out stay until their tuple is used again, their room is
-    /// needed, or the run ends, and then it is the run that ended them. So Suricata reads captures
-    /// that are over sooner than its flow manager looks.
+    /// needed, or the run ends. So Suricata reads captures that are over sooner than its flow manager
+    /// looks.
     pub lazy_timeouts: bool,
 }
 

@@ -236,8 +236,7 @@ impl FlowTable {
     }
 
     fn finish_place(&mut self, place: u32, reason: FlowEnd) {
-        let idle = !self.config.lazy_timeouts && self.has_timed_out(place);
-        self.end(place, if idle { FlowEnd::Timeout } else { reason });
+        self.end(place, if self.has_timed_out(place) { FlowEnd::Timeout } else { reason });
     }
 
     fn advance_clock(&mut self, to: Timestamp) {
