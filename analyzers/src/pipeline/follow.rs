@@ -187,17 +187,6 @@ impl Follower {
                     recognised |= hand_over(context, pool, config, (heading, false), whose, now);
                 }
             }
-            // An end that said something and is done: its messages are over. Of one that never said anything the
-            // other may still wait for an answer.
-            for heading in Heading::ALL {
-                let Some(session) = &context.session else { break };
-                if let Some(conversation) = &mut context.conversation
-                    && session.half(heading).is_finished()
-                    && conversation.has_said(heading)
-                {
-                    conversation.end(heading, packet.timestamp());
-                }
-            }
             if taken.ended {
                 for heading in Heading::ALL {
                     context.due[heading.index()] = true;
