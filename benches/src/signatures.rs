@@ -11,7 +11,7 @@ mod run;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
@@ -31,7 +31,11 @@ pub(crate) struct SignaturesArgs {
     /// umbra [default: beside this program]
     #[arg(long, value_name = "PROGRAM")]
     umbra: Option<PathBuf>,
-    /// The peer's command, with {pcap}, {rules} and {out}; it must write {out}/eve.json and say "time elapsed 1.234s"
+    /// What both write. Of the peer's stock command all of EVE, or only its fast.log
+    #[arg(long, value_enum, default_value_t = Log::Full)]
+    log: Log,
+    /// The peer's command, with {pcap}, {rules} and {out}; it must write {out}/eve.json, or {out}/fast.log, and say
+    /// "time elapsed 1.234s"
     #[arg(long, value_name = "COMMAND", default_value = DEFAULT_PEER)]
     peer: String,
     /// Repeat the captures until there are so many megabytes
@@ -47,6 +51,42 @@ pub(crate) struct SignaturesArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
+
+/// What is written of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Log {
+    /// Every kind of EVE record.
+    Full,
+    /// Alerts.
+    Alert,
+}
+
+/// What the peer is told for [`Log::Alert`]: no EVE. Its fast.log costs less than alerts in EVE would.
+const ALERTS_OF_PEER: &str = " --set outputs.1.eve-log.enabled=no";
+
+/// What umbra is told: what it does without a manifest, but for the records.
+const ALERTS_ONLY: &str = r#"
+[appliance]
+name = "alerts"
+
+[[wire]]
+name = "none"
+a = "net_null0"
+b = "net_null1"
+
+[shadowing]
+shadow_traffic_percentage = 100.0
+shadow_analysis_profiles = ["IDS_Signature_Scan"]
+
+[[profile]]
+id = "IDS_Signature_Scan"
+kind = "ids"
+home_net = "any"
+external_net = "any"
+
+[outputs]
+eve_types = ["alert"]
+"#;
 
 const DEFAULT_PEER: &str = "suricata -r {pcap} -S {rules} -l {out} -k none --runmode=single -v \
     --set vars.address-groups.HOME_NET=any --set vars.address-groups.EXTERNAL_NET=any \
@@ -84,16 +124,19 @@ pub(crate) fn main(args: &SignaturesArgs) -> Result<()> {
         Some(path) => path.clone(),
         None => std::env::current_exe()?.with_file_name("umbra"),
     };
-    let ours = Engine::new(
-        "umbra",
-        &format!(
-            "{} replay -k none -r {{pcap}} -S {{rules}} -l {{out}} --profiles IDS_Signature_Scan",
-            umbra.display()
-        ),
-        args,
-        folder.path(),
+    let mut command = format!(
+        "{} replay -k none -r {{pcap}} -S {{rules}} -l {{out}} --profiles IDS_Signature_Scan",
+        umbra.display()
     );
-    let peer = Engine::new("peer", &args.peer, args, folder.path());
+    let mut peer = args.peer.clone();
+    if args.log == Log::Alert {
+        let manifest = folder.path().join("alerts.toml");
+        std::fs::write(&manifest, ALERTS_ONLY).context("a manifest")?;
+        command += &format!(" -c {}", manifest.display());
+        peer += ALERTS_OF_PEER;
+    }
+    let ours = Engine::new("umbra", &command, args, folder.path());
+    let peer = Engine::new("peer", &peer, args, folder.path());
     let megabytes = made.bytes as f64 / 1e6;
     let mut last: [Option<Ran>; 2] = [None, None];
     let [last_ours, last_peer] = &mut last;
@@ -105,7 +148,10 @@ pub(crate) fn main(args: &SignaturesArgs) -> Result<()> {
         Ok(speed)
     };
     let about = About {
-        id: "P11/full-eve".into(),
+        id: match args.log {
+            Log::Full => "P11/full-eve".into(),
+            Log::Alert => "P11/alert-only".into(),
+        },
         goal: Some("P11"),
         title: "Signature engine over the same capture and rules: umbra ÷ peer".into(),
         command: "umbra-bench signatures".into(),

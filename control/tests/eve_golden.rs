@@ -103,6 +103,12 @@ fn tcp_flow_has_suricatas_shape() {
             out_of_order: both(3, 0),
             duplicate_acks: both(0, 4),
             zero_windows: both(0, 0),
+            window_full: both(0, 0),
+            keep_alives: both(0, 1),
+            lost_segments: both(2, 0),
+            resets: both(0, 0),
+            acked_unseen: both(1, 0),
+            partial: true,
         },
         ..flow("10.180.156.141", "192.30.252.130", 6)
     };

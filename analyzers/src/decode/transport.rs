@@ -86,7 +86,7 @@ pub struct SackBlocks {
 }
 
 impl SackBlocks {
-    pub(super) fn new(blocks: impl Iterator<Item = (u32, u32)>) -> Self {
+    pub(crate) fn new(blocks: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut out = Self::default();
         for (slot, block) in out.edges.iter_mut().zip(blocks) {
             *slot = block;

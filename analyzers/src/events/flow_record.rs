@@ -249,6 +249,25 @@ pub struct FlowPerformance {
     /// Segments that announce a window of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zero_windows: Option<PerDirection<u64>>,
+    /// Segments that fill the window which the other end announced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_full: Option<PerDirection<u64>>,
+    /// Segments of at most one byte that repeat the last one sent, to see whether the other end is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_alives: Option<PerDirection<u64>>,
+    /// Segments before which something was not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_segments: Option<PerDirection<u64>>,
+    /// Segments with RST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resets: Option<PerDirection<u64>>,
+    /// ACKs of what was not seen: what was lost was lost on the way to the analysis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acked_unseen: Option<PerDirection<u64>>,
+    /// The figures are of a part of the flow: it did not begin with a SYN, its packets were sampled one by
+    /// one or under changing fractions, or some were acknowledged that were not seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
 impl FlowPerformance {

@@ -154,6 +154,9 @@ pub struct FlowConfig {
     /// needed, or the run ends. So Suricata reads captures that are over sooner than its flow manager
     /// looks.
     pub lazy_timeouts: bool,
+    /// A SYN that was not answered to the end, and one with another number after it, are two flows. In
+    /// Suricata they are one, and live that keeps a SYN flood between two ports from being a record each.
+    pub attempts_apart: bool,
 }
 
 impl FlowConfig {
@@ -186,6 +189,7 @@ impl Default for FlowConfig {
             icmp_id_in_key: true,
             lone_icmp_errors: true,
             lazy_timeouts: false,
+            attempts_apart: false,
         }
     }
 }

@@ -349,7 +349,8 @@ impl FlowTable {
         let idle_ns = Timestamp(packet.meta.timestamp_ns).nanos_since(flow.last);
         let new_timeout_ns = self.config.timeouts.nanos(TCP, FlowState::New);
         let extra = self.slab.extra(flow);
-        tcp::begins_another(flow, extra, &segment, side, idle_ns, new_timeout_ns)
+        let apart = self.config.attempts_apart;
+        tcp::begins_another(flow, extra, &segment, side, idle_ns, new_timeout_ns, apart)
             .then_some(FlowEnd::TcpReuse)
     }
 

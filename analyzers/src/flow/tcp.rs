@@ -82,7 +82,7 @@ fn reaches(a: u32, b: u32) -> bool {
 /// A SYN with another initial sequence number, from either side, does if the flow is closed or has
 /// been silent for longer than an unanswered one may be. On a living connection it does not: that
 /// would let anyone cut a flow in two with a forged SYN. On an unanswered one it does not either, or
-/// a SYN flood between two ports would be as many flows.
+/// a SYN flood between two ports would be as many flows; unless `attempts_apart` asks for it.
 pub(super) fn begins_another(
     flow: &Flow,
     extra: Option<&Extra>,
@@ -90,6 +90,7 @@ pub(super) fn begins_another(
     side: usize,
     idle_ns: u64,
     new_timeout_ns: u64,
+    attempts_apart: bool,
 ) -> bool {
     if segment.flags & (flag::SYN | flag::ACK | flag::RST) != flag::SYN {
         return false;
@@ -98,7 +99,7 @@ pub(super) fn begins_another(
     match flow.state {
         // The same number again is a retry: some systems repeat a SYN that was reset.
         FlowState::Closed => known != Some(segment.seq),
-        FlowState::New => false,
+        FlowState::New => attempts_apart && known.is_some_and(|isn| isn != segment.seq),
         FlowState::Established | FlowState::Bypassed => {
             known != Some(segment.seq) && idle_ns >= new_timeout_ns
         }

@@ -346,6 +346,12 @@ fn a_syn_flood_between_two_ports_is_one_flow() {
     let packets: Vec<_> =
         (0..50).map(|i| TestPacket::tcp(u64::from(i), C, S, SYN, i * 77, 0)).collect();
     assert_eq!(run(&packets).len(), 1);
+    let mut table =
+        FlowTable::new(&FlowConfig { attempts_apart: true, ..FlowConfig::like_suricata() });
+    for packet in packets.iter().chain(&packets[49..]) {
+        table.observe(&packet.view());
+    }
+    assert_eq!((table.live(), table.counters().reused), (1, 49), "apart where that is asked for");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod estimate;
 mod names;
 mod rate;
 mod tally;
+mod tcp;
 mod top;
 mod units;
 
@@ -20,13 +21,15 @@ use std::sync::Arc;
 
 use umbra_tap::{RecordMeta, Select};
 
-use crate::events::{Event, PerformanceSummary, Sampling, SummarySpan, Timestamp};
+use crate::decode::Transport;
+use crate::events::{Event, FlowPerformance, PerformanceSummary, Sampling, SummarySpan, Timestamp};
 use crate::flow::{FlowId, FlowTable};
 use crate::profile::{
     Batch, ConfigError, EndedFlow, Findings, Packet, Plan, Profile, ProfileConfig, ProfileFactory,
     ProfileKind, ProfileSummary, SettingInfo, SettingType, check_all,
 };
 use tally::{Detail, Estimators};
+use tcp::{Connections, Manner, Segment};
 use units::{Parties, Units};
 
 /// Backward jumps of time that are taken for a new beginning, nanoseconds: as the flow table's clock.
@@ -51,6 +54,12 @@ const SETTINGS: &[SettingInfo] = &[
         default: "1024",
         help: "Keys that each of these tables keeps; figures are off by at most 2 / top_capacity of all bytes.",
     },
+    SettingInfo {
+        key: "wireshark",
+        ty: SettingType::Word(&["4.0", "4.4"]),
+        default: "\"4.4\"",
+        help: "Which Wireshark's words the TCP figures of flows speak, to be compared with the one at hand.",
+    },
 ];
 
 /// A validated configuration.
@@ -59,6 +68,7 @@ struct PerformancePlan {
     interval_ns: u64,
     rows: usize,
     table_capacity: usize,
+    manner: Manner,
 }
 
 /// Makes performance profiles.
@@ -86,6 +96,10 @@ impl ProfileFactory for PerformanceFactory {
             interval_ns: number("interval_s", 10) * 1_000_000_000,
             rows: number("top", 10) as usize,
             table_capacity: number("top_capacity", 1024) as usize,
+            manner: match config.settings.get("wireshark").and_then(serde_json::Value::as_str) {
+                Some("4.0") => Manner::V40,
+                _ => Manner::Current,
+            },
         };
         Ok(Plan::new(&config.id, ProfileKind::Performance, plan))
     }
@@ -116,6 +130,7 @@ struct Performance {
     interval_number: u32,
     /// Flows with a packet in the interval.
     touched: Vec<FlowId>,
+    connections: Connections,
 }
 
 /// Probability with which a record was selected.
@@ -139,6 +154,7 @@ impl Performance {
             interval_index: None,
             interval_number: 1,
             touched: Vec::new(),
+            connections: Connections::default(),
         }
     }
 
@@ -192,6 +208,21 @@ impl Performance {
                 totals.mark_coarse();
             }
         }
+    }
+
+    fn segment(&mut self, packet: &Packet<'_>, select: Select) {
+        let (Transport::Tcp(tcp), Some(id)) = (&packet.decoded.transport, packet.flow) else {
+            return;
+        };
+        let Some(ip) = &packet.decoded.ip else { return };
+        let connection = self.connections.of_flow(id);
+        if select == Select::Packet && probability(&packet.meta) < 1.0 {
+            connection.mark_sampled();
+        }
+        let headers = u32::from(ip.header_len) + u32::from(tcp.header_len);
+        let len = ip.total_len.saturating_sub(headers);
+        let segment = Segment::new(tcp, len, packet.to_server, packet.timestamp());
+        connection.segment(&segment, self.plan.manner);
     }
 
     /// Ends the interval if `now` lies in another one.
@@ -262,6 +293,7 @@ impl Profile for Performance {
         for packet in batch.iter() {
             self.roll(packet.timestamp(), findings);
             self.packet(packet, batch.flows, batch.select);
+            self.segment(packet, batch.select);
         }
     }
 
@@ -276,6 +308,17 @@ impl Profile for Performance {
                 unit.interval_number = 0;
             }
         }
+    }
+
+    fn measured(&self, flow: &EndedFlow, figures: &mut FlowPerformance) {
+        if let Some(connection) = self.connections.get(flow.id) {
+            let midstream = flow.record.tcp.is_some_and(|tcp| tcp.midstream);
+            connection.report(midstream || flow.record.sampling.changed, figures);
+        }
+    }
+
+    fn forget(&mut self, flow: FlowId) {
+        self.connections.remove(flow);
     }
 
     fn on_tick(&mut self, now: Timestamp, findings: &mut Findings) {

@@ -492,6 +492,9 @@ impl Pipeline {
                 record.application = Some(Box::new(application));
                 follower.release(ended.id);
             }
+            for stage in &self.stages {
+                stage.profile.measured(ended, &mut record.performance);
+            }
             sink.emit(&Event::Flow(record), context);
         }
         for stage in &mut self.stages {

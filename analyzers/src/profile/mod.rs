@@ -21,7 +21,7 @@ pub use view::{FlowContext, PacketView, STREAM_OVERLAP, StreamVerdict};
 use std::any::Any;
 
 use crate::app::ConversationConfig;
-use crate::events::{Event, FlowVariables, Timestamp};
+use crate::events::{Event, FlowPerformance, FlowVariables, Timestamp};
 use crate::flow::FlowId;
 
 /// Makes profiles of one kind. Stateless; found with [`factory`].
@@ -86,6 +86,9 @@ pub trait Profile: Send {
     fn variables_of(&self, _flow: FlowId) -> Option<FlowVariables> {
         None
     }
+
+    /// Puts what it has measured of a flow that ended into the flow's record.
+    fn measured(&self, _flow: &EndedFlow, _figures: &mut FlowPerformance) {}
 
     /// Time went on; called about every tick of the instance, with or without packets.
     fn on_tick(&mut self, now: Timestamp, findings: &mut Findings);

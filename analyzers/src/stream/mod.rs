@@ -26,7 +26,7 @@ mod opening;
 mod policy;
 mod region;
 mod segment;
-mod seq;
+pub(crate) mod seq;
 mod session;
 
 #[cfg(test)]

@@ -2,27 +2,27 @@
 
 /// How far `a` lies behind `b`: negative where it lies before.
 #[inline]
-pub(super) const fn diff(a: u32, b: u32) -> i32 {
+pub(crate) const fn diff(a: u32, b: u32) -> i32 {
     a.wrapping_sub(b).cast_signed()
 }
 
 #[inline]
-pub(super) const fn lt(a: u32, b: u32) -> bool {
+pub(crate) const fn lt(a: u32, b: u32) -> bool {
     diff(a, b) < 0
 }
 
 #[inline]
-pub(super) const fn le(a: u32, b: u32) -> bool {
+pub(crate) const fn le(a: u32, b: u32) -> bool {
     diff(a, b) <= 0
 }
 
 #[inline]
-pub(super) const fn gt(a: u32, b: u32) -> bool {
+pub(crate) const fn gt(a: u32, b: u32) -> bool {
     diff(a, b) > 0
 }
 
 #[inline]
-pub(super) const fn ge(a: u32, b: u32) -> bool {
+pub(crate) const fn ge(a: u32, b: u32) -> bool {
     diff(a, b) >= 0
 }
 

@@ -119,7 +119,12 @@ impl<'r> Maker<'r> {
         let label: Vec<u8> = (0..4).map(|_| b'a' + self.rng.below(26) as u8).collect();
         let seeds = [Cells::hard(&label), Cells::default()];
         let from = usize::from(self.rng.percent(15));
-        self.first_of(buffer, style, seeds.get(from..).unwrap_or_default())
+        let name = self.first_of(buffer, style, seeds.get(from..).unwrap_or_default())?;
+        // On the wire there is no dot at the beginning.
+        if from > 0 && name.as_ref().is_some_and(|name| name.starts_with(b".")) {
+            return self.first_of(buffer, style, &seeds);
+        }
+        Ok(name)
     }
 
     /// A buffer of the application layer.

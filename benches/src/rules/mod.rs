@@ -91,8 +91,9 @@ pub(crate) fn main(args: &RulesArgs) -> Result<()> {
             report.add(number, &cases, &ours, &peers);
             eprintln!("{}: {} cases", folder.display(), cases.len());
         }
+        // What there is so far can be looked at before all is done.
+        std::fs::write(args.out.join("report.json"), serde_json::to_vec_pretty(&report)?)?;
     }
-    std::fs::write(args.out.join("report.json"), serde_json::to_vec_pretty(&report)?)?;
     print!("{}", report.table());
     Ok(())
 }

@@ -97,8 +97,11 @@ impl<'r> Book<'r> {
         for repeat in 0..talk.repeats {
             let has_ports = !matches!(talk.transport, Transport::Icmp { .. } | Transport::Ip(_));
             let mut ends = ends;
-            if rule.header.src_ports.is_any() || rule.header.dst_ports.is_any() {
+            let (client, server) = sides(rule);
+            if client.1.is_any() {
                 ends.client_port = ends.client_port.wrapping_add(repeat as u16);
+            } else if server.1.is_any() {
+                ends.server_port = ends.server_port.wrapping_add(repeat as u16);
             }
             let port = |port| if has_ports { port } else { 0 };
             let flow =
@@ -121,6 +124,9 @@ impl<'r> Book<'r> {
         let mut talk = speak::talk(&mut maker)?;
         talk.shape = shape(rule);
         let before = if without_bits { Vec::new() } else { needed(rule)? };
+        if !before.is_empty() {
+            talk.steps.drain(..talk.greeting);
+        }
         for names in before.iter().rev() {
             let first = self.setter(rule, names, &rng, depth, &talk)?;
             let mut steps = first.steps;
@@ -350,7 +356,7 @@ fn usual_port(rule: &Rule, talk: &Talk, rng: &mut Rng) -> u16 {
         _ => rule.app_protocol,
     };
     match app {
-        Some(AppProto::Http1) => 80,
+        Some(AppProto::Http | AppProto::Http1) => 80,
         Some(AppProto::Dns) => 53,
         Some(AppProto::Tls) => 443,
         Some(AppProto::Smtp) => 25,

@@ -78,11 +78,13 @@ pub(crate) struct Talk {
     pub(crate) repeats: u32,
     /// Over TCP, the handshake is left out.
     pub(crate) unopened: bool,
+    /// So many steps are left out where the two have greeted each other before.
+    pub(crate) greeting: usize,
 }
 
 impl Talk {
     pub(crate) fn new(transport: Transport, steps: Vec<Step>) -> Self {
-        Self { transport, steps, shape: Shape::default(), repeats: 1, unopened: false }
+        Self { transport, steps, shape: Shape::default(), repeats: 1, unopened: false, greeting: 0 }
     }
 
     /// The frames of one flow of it.

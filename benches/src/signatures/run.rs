@@ -82,7 +82,10 @@ impl Engine {
         let seconds = seconds(&text).with_context(|| {
             format!("{program} does not say how long it took:\n{}", tail(&text))
         })?;
-        let alerts = alerts(&out.join("eve.json"))?;
+        let alerts = match alerts(&out.join("eve.json")) {
+            Err(_) if out.join("fast.log").exists() => fast_alerts(&out.join("fast.log"))?,
+            alerts => alerts?,
+        };
         Ok(Ran { seconds, cpu_s: usage.cpu_s, memory_mb: usage.memory_mb, alerts })
     }
 }
@@ -155,9 +158,35 @@ fn alerts(eve: &Path) -> Result<BTreeMap<u64, u64>> {
     Ok(alerts)
 }
 
+/// `… [**] [1:2010937:3] ET SCAN … [**] …`, a line for each alert.
+fn fast_alerts(log: &Path) -> Result<BTreeMap<u64, u64>> {
+    let text = std::fs::read(log).with_context(|| log.display().to_string())?;
+    let mut alerts = BTreeMap::new();
+    for line in String::from_utf8_lossy(&text).lines() {
+        let sid = line
+            .split_once("[**] [")
+            .and_then(|(_, rest)| rest.split(':').nth(1))
+            .and_then(|sid| sid.parse::<u64>().ok())
+            .with_context(|| format!("{}: no alert: {line}", log.display()))?;
+        *alerts.entry(sid).or_default() += 1;
+    }
+    Ok(alerts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alerts_of_a_fast_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("fast.log");
+        let line = "09/13/2020-12:26:40.006399  [**] [1:2010937:3] A [x] B [**] [Priority: 2] {TCP} a -> b\n";
+        std::fs::write(&log, [line, line].concat()).unwrap();
+        assert_eq!(fast_alerts(&log).unwrap(), BTreeMap::from([(2_010_937, 2)]));
+        std::fs::write(&log, "what\n").unwrap();
+        assert!(fast_alerts(&log).unwrap_err().to_string().contains("no alert: what"));
+    }
 
     #[test]
     fn both_ways_of_saying_how_long_it_took() {

@@ -10,7 +10,7 @@ use umbra_analyzers::decode::{ChecksumPolicy, LinkType};
 use umbra_analyzers::events::{EventContext, EventSink, Timestamp};
 use umbra_analyzers::ids::IdsPlan;
 use umbra_analyzers::pipeline::{Announcements, Ending, Pipeline, PipelineConfig, PipelineSummary};
-use umbra_analyzers::profile::{Plan, ProfileConfig, factory};
+use umbra_analyzers::profile::{Plan, ProfileConfig, ProfileKind, factory};
 use umbra_tap::Distribute;
 
 use crate::pcap::{CaptureReader, CapturedFrame, DataLink};
@@ -179,6 +179,8 @@ impl<'s> Replay<'s> {
         let mut config = PipelineConfig::offline();
         config.decode.checksums = if verified { ChecksumPolicy::All } else { ChecksumPolicy::None };
         config.decode_anomalies = options.anomalies;
+        // Rules count on flows as Suricata makes them; who measures wants each attempt.
+        config.flow.attempts_apart = !plans.iter().any(|plan| plan.kind() == ProfileKind::Ids);
         let fraction_ppb = options.sampling.percentage.fraction_ppb();
         let announcements = Arc::<Announcements>::default();
         let pipeline = || -> Result<_, ReplayError> {

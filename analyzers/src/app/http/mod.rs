@@ -18,6 +18,7 @@ mod bytes;
 pub(super) mod coding;
 mod config;
 mod headers;
+mod inflate;
 mod line;
 mod lines;
 mod multipart;

@@ -8,14 +8,18 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use umbra_hs::{Database, HsError, Literal, Scratch};
+use umbra_hs::{HsError, Scratch};
 
 use super::super::matching::{Datasets, FastLiteral, Transforms, fast_literal, strength};
 use super::super::rule::ast::{AppCondition, Inspection, Protocol, Rule, Source, Transform};
 use super::super::rule::{References, RuleError, RuleErrorKind};
+use super::addresses::AddressRules;
 use super::compiled::{CompiledRule, Kind};
+use super::conditions::Ends;
+use super::gate::Gate;
 use super::names::Names;
 use super::order;
+use super::prefilter::{ByPorts, Literals, PortedLiterals, Prefilter};
 use crate::app::{AppProto, Buffer, Heading};
 
 /// Index of a rule; also its place in the order of evaluation.
@@ -44,85 +48,6 @@ impl PayloadCarrier {
     }
 }
 
-/// Literals looked for together, and the rules that want each.
-#[derive(Debug, Default)]
-pub(crate) struct Prefilter {
-    database: Option<Database>,
-    rules: Vec<Vec<RuleIndex>>,
-    longest: usize,
-}
-
-#[derive(Debug, Default)]
-struct Literals {
-    ids: HashMap<(Vec<u8>, bool), usize>,
-    rules: Vec<Vec<RuleIndex>>,
-}
-
-impl Literals {
-    fn add(&mut self, literal: FastLiteral, rule: RuleIndex) {
-        let nocase = literal.nocase && literal.bytes.iter().any(u8::is_ascii_alphabetic);
-        let bytes = if nocase { literal.bytes.to_ascii_lowercase() } else { literal.bytes };
-        let next = self.rules.len();
-        let id = *self.ids.entry((bytes, nocase)).or_insert(next);
-        if id == next {
-            self.rules.push(Vec::new());
-        }
-        if let Some(rules) = self.rules.get_mut(id)
-            && rules.last() != Some(&rule)
-        {
-            rules.push(rule);
-        }
-    }
-
-    fn build(self) -> Result<Prefilter, HsError> {
-        if self.rules.is_empty() {
-            return Ok(Prefilter::default());
-        }
-        let literals: Vec<_> = self
-            .ids
-            .iter()
-            .map(|((bytes, nocase), &id)| Literal { id: id as u32, bytes, nocase: *nocase })
-            .collect();
-        let longest = literals.iter().map(|literal| literal.bytes.len()).max().unwrap_or(0);
-        Ok(Prefilter { database: Some(Database::literals(&literals)?), rules: self.rules, longest })
-    }
-}
-
-impl Prefilter {
-    /// Calls `found` with rules whose literal is in `bytes`, and where it ends there.
-    pub(crate) fn scan(
-        &self,
-        bytes: &[u8],
-        scratch: &mut Scratch,
-        mut found: impl FnMut(RuleIndex, usize),
-    ) {
-        let Some(database) = &self.database else { return };
-        let scanned = database.scan(bytes, scratch, |id, end| {
-            for &rule in self.rules.get(id as usize).map_or(&[][..], Vec::as_slice) {
-                found(rule, end);
-            }
-            umbra_hs::Next::GoOn
-        });
-        debug_assert!(scanned.is_ok(), "{scanned:?}");
-    }
-
-    /// Length of the longest literal, bytes.
-    pub(crate) fn longest(&self) -> usize {
-        self.longest
-    }
-
-    fn fit(&self, scratch: &mut Option<Scratch>) -> Result<(), HsError> {
-        let Some(database) = &self.database else { return Ok(()) };
-        match scratch {
-            Some(scratch) => scratch.fit(database),
-            None => {
-                *scratch = Some(Scratch::for_database(database)?);
-                Ok(())
-            }
-        }
-    }
-}
-
 /// A buffer that rules look at, with the literals that they look for in it.
 #[derive(Debug)]
 pub(crate) struct BufferGroup {
@@ -140,7 +65,7 @@ pub(crate) struct AppGroup {
 }
 
 /// Which part of a rule its prefilter is of.
-enum Gate {
+enum Sought {
     App(Buffer, Option<Heading>, Vec<Transform>, FastLiteral),
     None,
 }
@@ -150,14 +75,17 @@ enum Gate {
 pub(crate) struct RuleBase {
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) names: Names,
-    pub(crate) ip_only: Vec<RuleIndex>,
+    /// Rules of addresses alone.
+    pub(crate) ip_only: AddressRules,
+    /// By rule.
+    gates: Vec<Gate>,
     pub(crate) protocol_only: Vec<RuleIndex>,
     /// By carrier and heading.
-    packet: [[Prefilter; 2]; 3],
+    packet: [[ByPorts; 2]; 3],
     packet_always: [[Vec<RuleIndex>; 2]; 3],
     /// Rules that look at what is odd about packets that are otherwise left out.
     pub(crate) decode_events: Vec<RuleIndex>,
-    stream: [Prefilter; 2],
+    stream: [ByPorts; 2],
     stream_always: [Vec<RuleIndex>; 2],
     /// By protocol and heading.
     app: HashMap<(AppProto, Heading), AppGroup>,
@@ -197,17 +125,18 @@ impl RuleBase {
     }
 
     fn group(rules: Vec<CompiledRule>, names: Names) -> Result<Self, HsError> {
-        let mut packet: [[Literals; 2]; 3] = Default::default();
+        let mut packet: [[PortedLiterals; 2]; 3] = Default::default();
         let mut packet_always: [[Vec<RuleIndex>; 2]; 3] = Default::default();
-        let mut stream: [Literals; 2] = Default::default();
+        let mut stream: [PortedLiterals; 2] = Default::default();
         let mut stream_always: [Vec<RuleIndex>; 2] = Default::default();
-        let (mut ip_only, mut protocol_only) = (Vec::new(), Vec::new());
+        let mut protocol_only = Vec::new();
         let mut decode_events = Vec::new();
         let mut app = AppLiterals::default();
         for (index, compiled) in (0..).zip(&rules) {
             let rule = &compiled.rule;
             match compiled.kind {
-                Kind::IpOnly => ip_only.push(index),
+                // By address.
+                Kind::IpOnly => {}
                 Kind::ProtocolOnly => protocol_only.push(index),
                 Kind::Transaction => app.add(index, compiled),
                 Kind::Packet | Kind::Stream | Kind::PacketAndStream => {
@@ -215,7 +144,7 @@ impl RuleBase {
                         decode_events.push(index);
                         continue;
                     }
-                    let literal = payload_literal(rule);
+                    let (literal, gate) = (payload_literal(rule), Gate::of(rule));
                     for heading in compiled.headings() {
                         let side = heading.index();
                         for &carrier in PayloadCarrier::of(rule.header.protocol) {
@@ -225,14 +154,18 @@ impl RuleBase {
                             }
                             match &literal {
                                 Some(literal) => {
-                                    packet[carrier as usize][side].add(literal.clone(), index);
+                                    packet[carrier as usize][side].add(
+                                        literal.clone(),
+                                        index,
+                                        gate,
+                                    );
                                 }
                                 None => packet_always[carrier as usize][side].push(index),
                             }
                         }
                         if compiled.kind.looks_at_streams() {
                             match &literal {
-                                Some(literal) => stream[side].add(literal.clone(), index),
+                                Some(literal) => stream[side].add(literal.clone(), index, gate),
                                 None => stream_always[side].push(index),
                             }
                         }
@@ -240,10 +173,14 @@ impl RuleBase {
                 }
             }
         }
+        let of_addresses = (0..).zip(&rules).filter(|(_, rule)| rule.kind == Kind::IpOnly);
         let mut base = Self {
+            ip_only: AddressRules::new(
+                of_addresses.map(|(index, rule)| (index, &rule.rule.header)),
+            ),
+            gates: rules.iter().map(|rule| Gate::of(&rule.rule)).collect(),
             rules,
             names,
-            ip_only,
             protocol_only,
             packet: Default::default(),
             packet_always,
@@ -255,13 +192,13 @@ impl RuleBase {
         };
         let mut scratch = None;
         for (built, literals) in base.packet.iter_mut().zip(packet) {
-            for (built, literals) in built.iter_mut().zip(literals) {
-                *built = literals.build()?;
+            for ((built, literals), heading) in built.iter_mut().zip(literals).zip(Heading::ALL) {
+                *built = literals.build(heading)?;
                 built.fit(&mut scratch)?;
             }
         }
-        for (built, literals) in base.stream.iter_mut().zip(stream) {
-            *built = literals.build()?;
+        for ((built, literals), heading) in base.stream.iter_mut().zip(stream).zip(Heading::ALL) {
+            *built = literals.build(heading)?;
             built.fit(&mut scratch)?;
         }
         for group in base.app.values().flat_map(|group| &group.buffers) {
@@ -281,16 +218,29 @@ impl RuleBase {
         self.rules.get(index as usize)
     }
 
-    pub(crate) fn packet(&self, carrier: PayloadCarrier, heading: Heading) -> &Prefilter {
-        &self.packet[carrier as usize][heading.index()]
+    /// What stands before a rule.
+    #[inline]
+    pub(crate) fn gate(&self, rule: RuleIndex) -> Gate {
+        self.gates.get(rule as usize).copied().unwrap_or_default()
+    }
+
+    /// What to look for in a packet's payload.
+    pub(crate) fn packet(
+        &self,
+        carrier: PayloadCarrier,
+        heading: Heading,
+        ends: Option<&Ends>,
+    ) -> &Prefilter {
+        self.packet[carrier as usize][heading.index()].of(ends)
     }
 
     pub(crate) fn packet_always(&self, carrier: PayloadCarrier, heading: Heading) -> &[RuleIndex] {
         &self.packet_always[carrier as usize][heading.index()]
     }
 
-    pub(crate) fn stream(&self, heading: Heading) -> &Prefilter {
-        &self.stream[heading.index()]
+    /// What to look for in a stream.
+    pub(crate) fn stream(&self, heading: Heading, ends: Option<&Ends>) -> &Prefilter {
+        self.stream[heading.index()].of(ends)
     }
 
     pub(crate) fn stream_always(&self, heading: Heading) -> &[RuleIndex] {
@@ -312,9 +262,9 @@ impl RuleBase {
         let app = self.app.values().flat_map(|g| g.buffers.iter().map(|b| &b.prefilter));
         packet
             .chain(&self.stream)
+            .flat_map(ByPorts::prefilters)
             .chain(app)
-            .filter_map(|prefilter| prefilter.database.as_ref())
-            .map(Database::memory_bytes)
+            .map(Prefilter::database_bytes)
             .sum()
     }
 }
@@ -334,15 +284,15 @@ impl AppLiterals {
         for protocol in compiled.protocols() {
             for heading in compiled.headings() {
                 match &gate {
-                    Gate::App(buffer, only, transforms, literal)
+                    Sought::App(buffer, only, transforms, literal)
                         if has(*buffer, heading) && only.is_none_or(|only| only == heading) =>
                     {
                         let key = (protocol, heading, *buffer, transforms.clone());
                         self.buffers.entry(key).or_default().add(literal.clone(), index);
                     }
                     // It looks at nothing in this heading that its literal could be in.
-                    Gate::App(..) => {}
-                    Gate::None => {
+                    Sought::App(..) => {}
+                    Sought::None => {
                         self.always.entry((protocol, heading)).or_default().push(index);
                     }
                 }
@@ -404,7 +354,7 @@ fn payload_literal(rule: &Rule) -> Option<FastLiteral> {
     best(plain).map(|(_, literal)| literal)
 }
 
-fn app_literal(rule: &Rule) -> Gate {
+fn app_literal(rule: &Rule) -> Sought {
     let of_app = rule.inspections.iter().filter(|i| match i.source {
         Source::App(_) => true,
         Source::Payload | Source::Packet(_) | Source::Base64Data => false,
@@ -413,11 +363,11 @@ fn app_literal(rule: &Rule) -> Gate {
     match best(of_app) {
         Some((inspection, literal)) => match inspection.source {
             Source::App(buffer) => {
-                Gate::App(buffer, inspection.heading, inspection.transforms.clone(), literal)
+                Sought::App(buffer, inspection.heading, inspection.transforms.clone(), literal)
             }
-            _ => Gate::None,
+            _ => Sought::None,
         },
-        None => Gate::None,
+        None => Sought::None,
     }
 }
 

@@ -35,8 +35,8 @@ impl Candidates {
         }
     }
 
-    pub(crate) fn add_all(&mut self, rules: &[RuleIndex]) {
-        for &rule in rules {
+    pub(crate) fn add_all(&mut self, rules: impl IntoIterator<Item = RuleIndex>) {
+        for rule in rules {
             self.add(rule);
         }
     }
@@ -62,7 +62,7 @@ mod tests {
         let mut candidates = Candidates::new(5);
         for _ in 0..2 {
             candidates.clear();
-            candidates.add_all(&[4, 1, 4, 0, 9]);
+            candidates.add_all([4, 1, 4, 0, 9]);
             let list = candidates.take_sorted();
             assert_eq!(list, [0, 1, 4]);
             candidates.give_back(list);

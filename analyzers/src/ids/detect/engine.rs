@@ -181,14 +181,17 @@ impl Engine {
             || !sight.view.stream.events.is_empty()
             || sight.view.packet.is_some_and(|packet| !packet.decoded.faults.is_empty());
         if odd {
-            self.candidates.add_all(&self.plan.base.decode_events);
+            self.candidates.add_all(self.plan.base.decode_events.iter().copied());
         }
         if !invalid {
             self.collect(sight, state);
         }
         let candidates = self.candidates.take_sorted();
+        let plan = Arc::clone(&self.plan);
         for &index in &candidates {
-            self.evaluate(index, sight, state);
+            if let Some(rule) = plan.base.rule(index) {
+                self.evaluate(index, rule, sight, state);
+            }
         }
         self.candidates.give_back(candidates);
     }
@@ -197,13 +200,15 @@ impl Engine {
     fn collect(&mut self, sight: &Sight<'_>, state: &mut FlowState) {
         let Self { plan, scratch, candidates, counters, .. } = self;
         let (base, heading) = (&plan.base, sight.view.heading);
+        let (ends, established) = (sight.ends.as_ref(), sight.view.stream.established);
+        let may_hold = |rule: RuleIndex| base.gate(rule).lets_pass(ends, established);
         let first_of_heading = match sight.view.flow_id {
             _ if sight.view.is_end_of_flow() => false,
             Some(_) => !std::mem::replace(&mut state.ip_only[heading.index()], true),
             None => true,
         };
         if first_of_heading {
-            candidates.add_all(&base.ip_only);
+            candidates.add_all(base.ip_only.of(ends));
         }
         let carrier = carrier_of(sight.ends.as_ref());
         let protocol_is_due = match carrier {
@@ -215,24 +220,31 @@ impl Engine {
             _ => true,
         };
         if protocol_is_due {
-            candidates.add_all(&base.protocol_only);
+            candidates.add_all(base.protocol_only.iter().copied());
         }
-        candidates.add_all(base.packet_always(carrier, heading));
+        let always = base.packet_always(carrier, heading).iter().copied();
+        candidates.add_all(always.filter(|&rule| may_hold(rule)));
         if let (Some(payload), Some(scratch)) = (sight.payload, scratch.as_mut()) {
             counters.payload_bytes += payload.len() as u64;
-            base.packet(carrier, heading).scan(payload, scratch, |rule, _| candidates.add(rule));
+            let mut found = |rule, _| {
+                if may_hold(rule) {
+                    candidates.add(rule);
+                }
+            };
+            base.packet(carrier, heading, ends).scan(payload, scratch, &mut found);
             if carrier == PayloadCarrier::Tcp && sight.view.stream.is_stray() {
-                base.stream(heading).scan(payload, scratch, |rule, _| candidates.add(rule));
+                base.stream(heading, ends).scan(payload, scratch, &mut found);
             }
         }
         if carrier == PayloadCarrier::Tcp
             && (sight.window.is_some() || (sight.payload.is_some() && sight.view.stream.is_stray()))
         {
-            candidates.add_all(base.stream_always(heading));
+            let always = base.stream_always(heading).iter().copied();
+            candidates.add_all(always.filter(|&rule| may_hold(rule)));
         }
         if let (Some(window), Some(scratch)) = (sight.window, scratch.as_mut()) {
             let stream = state.stream(heading);
-            let prefilter = base.stream(heading);
+            let prefilter = base.stream(heading, ends);
             // A literal may have begun in what was looked through before.
             let back = prefilter.longest().saturating_sub(1) as u64;
             let from = stream.scanned.saturating_sub(back).max(window.offset);
@@ -242,23 +254,26 @@ impl Engine {
             let seen = stream.scanned;
             prefilter.scan(bytes, scratch, |rule, end| {
                 let end = from + end as u64;
-                if end > seen {
+                if end > seen && base.gate(rule).is_between(ends) {
                     stream.found(rule, end);
                 }
             });
             stream.scanned = window.offset + window.bytes.len() as u64;
             // What slid out of the window cannot match any more.
             stream.pending.retain(|&(_, end)| end > window.offset);
-            for &(rule, _) in &stream.pending {
-                candidates.add(rule);
-            }
+            let pending = stream.pending.iter().map(|&(rule, _)| rule);
+            candidates.add_all(pending.filter(|&rule| may_hold(rule)));
         }
     }
 
     /// Evaluates one rule of packets or streams.
-    fn evaluate(&mut self, index: RuleIndex, sight: &Sight<'_>, state: &mut FlowState) {
-        let plan = Arc::clone(&self.plan);
-        let Some(rule) = plan.base.rule(index) else { return };
+    fn evaluate(
+        &mut self,
+        index: RuleIndex,
+        rule: &CompiledRule,
+        sight: &Sight<'_>,
+        state: &mut FlowState,
+    ) {
         self.counters.evaluated += 1;
         if !header_holds(rule, sight.view, sight.ends.as_ref()) {
             return;
@@ -312,8 +327,8 @@ impl Engine {
         sight: &Sight<'_>,
         state: &mut FlowState,
     ) -> Option<bool> {
-        let (headers, payload): (Vec<_>, Vec<_>) =
-            rule.packet_parts.iter().partition(|part| part.header.is_some());
+        let headers = rule.packet_parts.iter().filter(|part| part.header.is_some());
+        let payload = || rule.packet_parts.iter().filter(|part| part.header.is_none());
         for part in headers {
             let decoded = &sight.view.packet?.decoded;
             let address;
@@ -332,7 +347,7 @@ impl Engine {
                 return None;
             }
         }
-        if payload.is_empty() {
+        if payload().next().is_none() {
             return Some(false);
         }
         let heading = sight.view.heading;
@@ -345,7 +360,7 @@ impl Engine {
             let skip = usize::try_from(from - window.offset).unwrap_or(usize::MAX);
             let bytes = window.bytes.get(skip..).unwrap_or(&[]);
             let view = View { bytes, complete: false, offset: from };
-            if !bytes.is_empty() && payload.iter().all(|part| self.part_holds(part, view)) {
+            if !bytes.is_empty() && payload().all(|part| self.part_holds(part, view)) {
                 state.stream(heading).matched(index, end);
                 return Some(true);
             }
@@ -358,7 +373,7 @@ impl Engine {
         };
         let bytes = sight.payload.filter(|_| packets && conditions::wants_packets(&rule.rule))?;
         let view = View { bytes, complete: true, offset: 0 };
-        payload.iter().all(|part| self.part_holds(part, view)).then_some(false)
+        payload().all(|part| self.part_holds(part, view)).then_some(false)
     }
 
     fn part_holds(&mut self, part: &PacketPart, view: View<'_>) -> bool {

@@ -1,5 +1,6 @@
 //! Evaluating rules: how they are grouped, which are looked at for a packet, and what matches become.
 
+mod addresses;
 mod alerts;
 mod app_conditions;
 mod base;
@@ -8,9 +9,11 @@ mod compiled;
 mod conditions;
 mod engine;
 mod flow_state;
+mod gate;
 mod limits;
 mod names;
 mod order;
+mod prefilter;
 mod remember;
 mod tags;
 mod transactions;

@@ -69,8 +69,16 @@ pub(super) fn smtp(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
     ];
     let mut steps: Vec<Step> = open.iter().map(|(h, t)| step(*h, bytes(t))).collect();
     if let Some(more) = said(maker, &steps, &mail)? {
+        let greets = more.get(..4).is_some_and(|verb| {
+            verb.eq_ignore_ascii_case(b"EHLO") || verb.eq_ignore_ascii_case(b"HELO")
+        });
         if maker.heading() == ToClient {
             steps.insert(0, step(ToClient, more));
+        } else if greets && let Some(greeting) = steps.get_mut(1) {
+            greeting.bytes = more;
+            if !greeting.bytes.ends_with(b"\n") {
+                greeting.bytes.extend(b"\r\n");
+            }
         } else if more.windows(2).any(|w| w == b"\r\n") && more.contains(&b':') {
             // Lines of a head, most likely.
             mail = [&more[..], b"\r\n", &mail].concat();
@@ -167,13 +175,29 @@ pub(super) fn ssh(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
     let software = text(maker, Buffer::SshSoftware)?.unwrap_or_else(|| "example_1".to_owned());
     let heading = maker.heading();
     let mut own = bytes(&format!("SSH-{proto}-{software}\r\n"));
+    let mut message = None;
     if let Some(more) = missing_payload(maker, &own)? {
-        own = if more.starts_with(b"SSH-") { more } else { [&own[..], &more].concat() };
-        if !own.contains(&b'\n') {
-            own.extend(b"\r\n");
+        if more.starts_with(b"SSH-") {
+            own = more;
+            if !own.contains(&b'\n') {
+                own.extend(b"\r\n");
+            }
+        } else {
+            message = Some(packet(&more));
         }
     }
-    let other = b"SSH-2.0-other_2\r\n".to_vec();
-    let (client, server) = if heading == ToServer { (own, other) } else { (other, own) };
-    Ok(tcp(vec![step(ToServer, client), step(ToClient, server)]))
+    let mut steps = vec![step(heading, own), step(heading.opposite(), "SSH-2.0-other_2\r\n")];
+    if heading == ToClient {
+        steps.rotate_left(1);
+    }
+    let greeting = if message.is_some() { steps.len() } else { 0 };
+    steps.extend(message.map(|message| step(heading, message)));
+    Ok(Talk { greeting, ..tcp(steps) })
+}
+
+/// A message as a packet that is not encrypted (RFC 4253, 6).
+fn packet(message: &[u8]) -> Vec<u8> {
+    const PADDING: [u8; 6] = [0; 6];
+    let len = (1 + message.len() + PADDING.len()) as u32;
+    [&len.to_be_bytes()[..], &[PADDING.len() as u8], message, &PADDING].concat()
 }

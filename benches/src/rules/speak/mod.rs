@@ -9,7 +9,7 @@ mod raw;
 mod smb;
 mod tls;
 
-use umbra_analyzers::app::{AppProto, Heading};
+use umbra_analyzers::app::{AppProto, Buffer, Heading};
 use umbra_analyzers::ids::rule::ast::{Protocol, Source};
 
 use super::maker::{Maker, Skip, Style};
@@ -19,7 +19,7 @@ use super::talk::{Step, Talk, Transport};
 /// A conversation that has all that the rule wants.
 pub(crate) fn talk(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
     match maker.app() {
-        Some(AppProto::Http1) => http::talk(maker),
+        Some(AppProto::Http | AppProto::Http1) => http::talk(maker),
         Some(AppProto::Dns) => dns::talk(maker),
         Some(AppProto::Tls) => tls::talk(maker),
         Some(AppProto::Smtp) => lines::smtp(maker),
@@ -27,6 +27,9 @@ pub(crate) fn talk(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
         Some(AppProto::Ssh) => lines::ssh(maker),
         Some(AppProto::Smb) => smb::talk(maker),
         Some(other) => Err(Skip::Protocol(other.as_str())),
+        // Of no protocol, but of what a protocol carries.
+        None if maker.wants_app(Buffer::FileData) => http::talk(maker),
+        None if maker.wants_app(Buffer::DnsQuery) => dns::talk(maker),
         None => raw::talk(maker),
     }
 }

@@ -18,10 +18,11 @@ pub(super) fn talk(maker: &mut Maker<'_>) -> Result<Talk, Skip> {
         step(Heading::ToServer, framed(&negotiation(0x18, 0, &[], b"\x02NT LM 0.12\0"))),
         step(Heading::ToClient, framed(&negotiation(0x98, 17, &[0; 34], b""))),
     ];
+    let greeting = if bytes.is_some() { steps.len() } else { 0 };
     if let Some(bytes) = bytes {
         steps.push(step(heading, if is_framed(&bytes) { bytes } else { framed(&bytes) }));
     }
-    Ok(tcp(steps))
+    Ok(Talk { greeting, ..tcp(steps) })
 }
 
 /// Whether it begins as a NetBIOS session message, or with what a rule says of one.

@@ -144,7 +144,10 @@ fn server_flight(maker: &mut Maker<'_>, version: u16, opaque: Vec<u8>) -> Result
 }
 
 fn certificate(maker: &mut Maker<'_>, opaque: Vec<u8>) -> Result<Certificate, Skip> {
-    let named = |seed: &[u8]| Style::letters().seeded(Cells::soft(seed));
+    let named = |seed: &[u8]| {
+        let style = Style::letters().seeded(Cells::soft(seed));
+        Style { separator: b", ", ..style }
+    };
     let hex = Style {
         filler: ByteSet::of(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b)),
         ..Style::letters()
