@@ -150,6 +150,9 @@ pub struct FlowConfig {
     pub icmp_id_in_key: bool,
     /// An ICMPv4 error whose flow is not there is a flow of its own. Suricata gives it none.
     pub lone_icmp_errors: bool,
+    /// An ICMPv6 error belongs to the flow of the packet that it quotes, as an ICMPv4 error does. In Suricata it
+    /// is a flow of its own.
+    pub icmp6_errors_with_quoted: bool,
     /// Nothing sweeps: flows that have timed out stay until their tuple is used again, their room is
     /// needed, or the run ends. So Suricata reads captures that are over sooner than its flow manager
     /// looks.
@@ -173,6 +176,7 @@ impl FlowConfig {
         Self {
             icmp_id_in_key: false,
             lone_icmp_errors: false,
+            icmp6_errors_with_quoted: false,
             lazy_timeouts: true,
             ..Self::default()
         }
@@ -188,6 +192,7 @@ impl Default for FlowConfig {
             vlan_in_key: true,
             icmp_id_in_key: true,
             lone_icmp_errors: true,
+            icmp6_errors_with_quoted: true,
             lazy_timeouts: false,
             attempts_apart: false,
         }

@@ -328,6 +328,9 @@ impl FlowTable {
     /// An ICMP error belongs to the flow of the packet that it quotes, in the direction of whom it
     /// tells.
     fn observe_quoted(&mut self, packet: &FlowPacket<'_>) -> Option<Observed> {
+        if packet.protocol == ICMP6 && !self.config.icmp6_errors_with_quoted {
+            return None;
+        }
         let quoted = packet.quoted.as_ref()?.as_packet(packet);
         let (place, side_of_sender) = self.find(self.hash_of(&quoted), &quoted)?;
         if self.has_timed_out(place) {

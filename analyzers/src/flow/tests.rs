@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use umbra_wire::SymmetricHash;
 
 use super::model::{Model, ModelRecord, TestPacket, host};
-use super::packet::{TCP, UDP};
+use super::packet::{ICMP6, TCP, UDP};
 use super::tcp::flag::{ACK, FIN, RST, SYN};
 use super::*;
 use crate::events::{FlowEnd, FlowRecord, TcpState, Timestamp};
@@ -228,6 +228,20 @@ fn an_icmp_error_is_counted_in_the_flow_that_it_quotes() {
     let alone = run(&[error]);
     assert_eq!((alone.len(), alone[0].protocol), (1, 1));
     assert_eq!(alone[0].icmp.unwrap().first, (3, 0));
+}
+
+#[test]
+fn an_icmpv6_error_is_a_flow_of_its_own_where_suricata_is_the_measure() {
+    let quoted =
+        QuotedTuple { src: host(1), dst: host(2), src_port: 5000, dst_port: 53, protocol: UDP };
+    let error =
+        TestPacket { quoted: Some(quoted), protocol: ICMP6, ..TestPacket::icmp(5, 9, 1, 1, 0) };
+    for (config, live) in [(FlowConfig::default(), 1), (FlowConfig::like_suricata(), 2)] {
+        let mut table = FlowTable::new(&config);
+        table.observe(&TestPacket::udp(0, (1, 5000), (2, 53)).view());
+        table.observe(&error.view());
+        assert_eq!(table.live(), live);
+    }
 }
 
 #[test]

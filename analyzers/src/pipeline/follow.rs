@@ -187,6 +187,18 @@ impl Follower {
                     recognised |= hand_over(context, pool, config, (heading, false), whose, now);
                 }
             }
+            // An end that said something and is done, before anybody knows what it was: nothing more will be known.
+            // Parsers hear of the end when the connection is over, as in Suricata.
+            for heading in Heading::ALL {
+                let Some(session) = &context.session else { break };
+                if let Some(conversation) = &mut context.conversation
+                    && conversation.protocol().is_none()
+                    && session.half(heading).is_finished()
+                    && conversation.has_said(heading)
+                {
+                    conversation.end(heading, packet.timestamp());
+                }
+            }
             if taken.ended {
                 for heading in Heading::ALL {
                     context.due[heading.index()] = true;
