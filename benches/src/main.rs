@@ -4,6 +4,7 @@ mod args;
 mod consumer;
 mod cores;
 mod dut;
+mod eve;
 mod forward;
 mod generator;
 mod goals;
@@ -73,6 +74,8 @@ enum Command {
     Peer(peers::PeerArgs),
     /// Holds the results of two runs against each other; exits with 1 on a regression
     Compare(report::compare::CompareArgs),
+    /// Records of umbra and of a peer over the same captures, field by field
+    Eve(eve::EveArgs),
     /// Which rules fire on traffic made from them, here and in a peer
     Rules(rules::RulesArgs),
     /// Writes the page and the plots of a run
@@ -104,6 +107,7 @@ fn run() -> Result<ExitCode> {
         Command::Signatures(args) => signatures::main(&args)?,
         Command::Peer(args) => peers::main(&args)?,
         Command::Compare(args) => return Ok(report::compare::main(&args)),
+        Command::Eve(args) => eve::main(&args)?,
         Command::Rules(args) => rules::main(&args)?,
         Command::Report(args) => report::main(&args)?,
         Command::Dut => dut::main()?,

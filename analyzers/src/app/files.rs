@@ -34,6 +34,13 @@ impl File {
         }
     }
 
+    /// There is more of it than was thought. What was truncated stays so.
+    pub fn reopen(&mut self) {
+        if self.state == FileState::Closed {
+            self.state = FileState::Open;
+        }
+    }
+
     /// Nothing more of it will be followed.
     pub fn truncate(&mut self) {
         if self.state == FileState::Open {

@@ -31,7 +31,9 @@ impl<'f> Walk<'_, 'f> {
         };
         self.counters.count(Protocol::Ipv4);
         let header_len = ip.header_len();
-        let total_len = usize::from(ip.total_len());
+        // What a sender's NIC is still to cut has no length yet: it is as long as the frame.
+        let uncut = ip.total_len() == 0 && ip.protocol() == protocol::TCP && !ip.is_fragment();
+        let total_len = if uncut { at.wire_len() } else { usize::from(ip.total_len()) };
         let mut info = IpInfo {
             version: 4,
             src: ip.src().into(),
@@ -41,7 +43,7 @@ impl<'f> Walk<'_, 'f> {
             tos: ip.tos(),
             flow_label: 0,
             header_len: header_len as u16,
-            total_len: ip.total_len().into(),
+            total_len: u32::try_from(total_len).unwrap_or(u32::MAX),
             id: ip.id().into(),
             dont_fragment: ip.dont_fragment(),
             reserved_bit: ip.reserved_bit(),
@@ -58,8 +60,9 @@ impl<'f> Walk<'_, 'f> {
         if self.out.checksums.ip == ChecksumState::Bad {
             self.fault(DecodeFault::Ipv4ChecksumInvalid);
         }
-        self.out.datagram = ip.datagram();
-        self.out.payload = ip.payload();
+        self.out.datagram = if uncut { at.bytes } else { ip.datagram() };
+        self.out.payload =
+            if uncut { at.bytes.get(header_len..).unwrap_or_default() } else { ip.payload() };
         if total_len < header_len {
             return self.fault(DecodeFault::Ipv4IplenSmallerThanHlen);
         }

@@ -134,6 +134,18 @@ impl TcpState {
         Self::ALL.get(usize::from(number)).copied().unwrap_or_default()
     }
 
+    /// How far the flow of such a connection got.
+    #[must_use]
+    pub const fn of_flow(self) -> FlowState {
+        match self {
+            TcpState::None | TcpState::SynSent | TcpState::SynRecv => FlowState::New,
+            TcpState::Closing | TcpState::LastAck | TcpState::TimeWait | TcpState::Closed => {
+                FlowState::Closed
+            }
+            _ => FlowState::Established,
+        }
+    }
+
     /// The word that EVE uses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

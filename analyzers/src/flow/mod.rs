@@ -151,9 +151,12 @@ pub struct FlowConfig {
     pub icmp_id_in_key: bool,
     /// An ICMPv4 error whose flow is not there is a flow of its own. Suricata gives it none.
     pub lone_icmp_errors: bool,
+    /// An ICMPv6 error belongs to the flow of the packet that it quotes, as an ICMPv4 error does. In Suricata it
+    /// is a flow of its own.
+    pub icmp6_errors_with_quoted: bool,
     /// Nothing sweeps: flows that have timed out stay until their tuple is used again, their room is
-    /// needed, or the run ends, and then it is the run that ended them. So Suricata reads captures
-    /// that are over sooner than its flow manager looks.
+    /// needed, or the run ends. So Suricata reads captures that are over sooner than its flow manager
+    /// looks.
     pub lazy_timeouts: bool,
     /// A SYN that was not answered to the end, and one with another number after it, are two flows. In
     /// Suricata they are one, and live that keeps a SYN flood between two ports from being a record each.
@@ -174,6 +177,7 @@ impl FlowConfig {
         Self {
             icmp_id_in_key: false,
             lone_icmp_errors: false,
+            icmp6_errors_with_quoted: false,
             lazy_timeouts: true,
             ..Self::default()
         }
@@ -189,6 +193,7 @@ impl Default for FlowConfig {
             vlan_in_key: true,
             icmp_id_in_key: true,
             lone_icmp_errors: true,
+            icmp6_errors_with_quoted: true,
             lazy_timeouts: false,
             attempts_apart: false,
         }

@@ -246,8 +246,7 @@ impl FlowTable {
     }
 
     fn finish_place(&mut self, place: u32, reason: FlowEnd) {
-        let idle = !self.config.lazy_timeouts && self.has_timed_out(place);
-        self.end(place, if idle { FlowEnd::Timeout } else { reason });
+        self.end(place, if self.has_timed_out(place) { FlowEnd::Timeout } else { reason });
     }
 
     fn advance_clock(&mut self, to: Timestamp) {
@@ -339,6 +338,9 @@ impl FlowTable {
     /// An ICMP error belongs to the flow of the packet that it quotes, in the direction of whom it
     /// tells.
     fn observe_quoted(&mut self, packet: &FlowPacket<'_>) -> Option<Observed> {
+        if packet.protocol == ICMP6 && !self.config.icmp6_errors_with_quoted {
+            return None;
+        }
         let quoted = packet.quoted.as_ref()?.as_packet(packet);
         let (place, side_of_sender) = self.find(self.hash_of(&quoted), &quoted)?;
         if self.has_timed_out(place) {

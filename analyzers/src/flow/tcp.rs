@@ -144,13 +144,7 @@ pub(super) fn follow(
         on_other(extra, segment, side, at, old, first)
     };
     flow.l4[2] = new as u8;
-    flow.state = match new {
-        TcpState::None | TcpState::SynSent | TcpState::SynRecv => FlowState::New,
-        TcpState::Closing | TcpState::LastAck | TcpState::TimeWait | TcpState::Closed => {
-            FlowState::Closed
-        }
-        _ => FlowState::Established,
-    };
+    flow.state = new.of_flow();
     before_handshake_end == 0 && extra.handshake[2] != 0 && extra.handshake[0] != 0
 }
 

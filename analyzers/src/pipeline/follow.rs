@@ -13,7 +13,9 @@ use super::records::{Origin as RecordOrigin, Recorder, layers};
 use crate::app::detect::{Carrier, Origin};
 use crate::app::{COMPLETE, Conversation, ConversationConfig, Heading};
 use crate::decode::Transport;
-use crate::events::{FlowApplication, FlowException, FlowVariables, PerDirection, Timestamp};
+use crate::events::{
+    FlowApplication, FlowException, FlowState, FlowVariables, PerDirection, TcpRecord, Timestamp,
+};
 use crate::flow::{FlowId, FlowTable, FlowView};
 use crate::profile::{Findings, FlowContext, Packet, PacketView, StreamVerdict, TransactionMarks};
 use crate::stream::{
@@ -35,6 +37,9 @@ pub struct FollowConfig {
     pub app_bytes: u64,
     /// Finished transactions and files become events.
     pub records: bool,
+    /// Flow records tell of TCP what the streams know, as Suricata's do: nothing where the beginning is missing,
+    /// and segments that do not belong to a connection do not end it.
+    pub streams_in_records: bool,
 }
 
 impl FollowConfig {
@@ -47,6 +52,7 @@ impl FollowConfig {
             conversation: ConversationConfig::default(),
             app_bytes: 256 << 20,
             records: true,
+            streams_in_records: false,
         }
     }
 
@@ -54,7 +60,7 @@ impl FollowConfig {
     /// is there.
     #[must_use]
     pub fn offline() -> Self {
-        Self { stream: StreamConfig::default(), ..Self::live() }
+        Self { stream: StreamConfig::default(), streams_in_records: true, ..Self::live() }
     }
 }
 
@@ -119,7 +125,7 @@ impl Follower {
                 && !packet.quotes_flow;
             let tcp = matches!(packet.decoded.transport, Transport::Tcp(_));
             if !tcp {
-                stream.established = flow.state() == crate::events::FlowState::Established;
+                stream.established = flow.state() == FlowState::Established;
             }
             if usable {
                 let origin = |carrier| Origin { carrier, server_port: flow.server_port() };
@@ -181,11 +187,12 @@ impl Follower {
                     recognised |= hand_over(context, pool, config, (heading, false), whose, now);
                 }
             }
-            // An end that said something and is done: its messages are over. Of one that never said anything the
-            // other may still wait for an answer.
+            // An end that said something and is done, before anybody knows what it was: nothing more will be known.
+            // Parsers hear of the end when the connection is over, as in Suricata.
             for heading in Heading::ALL {
                 let Some(session) = &context.session else { break };
                 if let Some(conversation) = &mut context.conversation
+                    && conversation.protocol().is_none()
                     && session.half(heading).is_finished()
                     && conversation.has_said(heading)
                 {
@@ -372,7 +379,7 @@ impl Follower {
         let context = self.context(id)?;
         let established = match &context.session {
             Some(session) => session.is_established(),
-            None => flow.state() == crate::events::FlowState::Established,
+            None => flow.state() == FlowState::Established,
         };
         let due = context.session.is_some();
         Some(PacketView {
@@ -425,12 +432,14 @@ impl Follower {
         let mut told = FlowApplication { variables, ..FlowApplication::default() };
         let Some(context) = self.context(id) else { return (None, told) };
         if let Some(session) = &context.session
-            && session.state() == SessionState::None
+            && session.is_passed_by()
         {
             told.exceptions.push(FlowException::StreamMidstream);
         }
         told.parent_id = context.parent;
-        if let Some(session) = &context.session {
+        if let Some(session) = &context.session
+            && session.state() != SessionState::None
+        {
             let of = |heading| session.half(heading);
             let (client, server) = (of(Heading::ToServer), of(Heading::ToClient));
             told.max_regions = Some(PerDirection {
@@ -446,6 +455,24 @@ impl Follower {
             told.exceptions.push(FlowException::AppLayerError);
         }
         (conversation.verdict().as_str(), told)
+    }
+
+    /// What a flow's record says of its connection, where the streams know best: how far it got, and the flags
+    /// that were seen since it is followed.
+    pub(super) fn connection(&self, id: FlowId, tcp: TcpRecord) -> Option<(TcpRecord, FlowState)> {
+        if !self.config.streams_in_records {
+            return None;
+        }
+        let session = self.context(id).and_then(|context| context.session.as_ref());
+        let flags = |heading| session.map_or(0, |session| session.flags(heading));
+        let state = session.map_or(SessionState::None, Session::state);
+        let record = TcpRecord {
+            flags_to_server: flags(Heading::ToServer),
+            flags_to_client: flags(Heading::ToClient),
+            state,
+            ..tcp
+        };
+        Some((record, state.of_flow()))
     }
 
     /// Forgets a flow.

@@ -484,6 +484,12 @@ impl Pipeline {
             if let Some(follower) = &mut self.follower {
                 let variables = variables_of(&self.stages, Some(ended.id));
                 let (word, application) = follower.application(ended.id, variables);
+                if let Some(tcp) = record.tcp
+                    && let Some((tcp, state)) = follower.connection(ended.id, tcp)
+                {
+                    record.tcp = Some(tcp);
+                    record.state = state;
+                }
                 record.app_proto = word;
                 record.application = Some(Box::new(application));
                 follower.release(ended.id);

@@ -24,7 +24,7 @@ impl Session {
         }
         let outcome = if segment.has(flag::SYN | flag::ACK) {
             if !config.midstream && !config.async_oneside {
-                return Err(Rejected(None));
+                return Err(self.pass_by());
             }
             self.open(step, step.heading == Heading::ToServer)?;
             self.pick_up_syn_ack(step);
@@ -38,7 +38,7 @@ impl Session {
             self.pick_up(step);
             Ok(())
         } else {
-            Err(Rejected(None))
+            Err(self.pass_by())
         };
         if outcome.is_ok() {
             self.half_mut(step.heading).set(half_bit::SEEN);
@@ -47,6 +47,11 @@ impl Session {
             }
         }
         outcome
+    }
+
+    fn pass_by(&mut self) -> Rejected {
+        self.bits |= bit::PASSED_BY;
+        Rejected(None)
     }
 
     fn open(&mut self, step: &mut Step<'_>, reversed: bool) -> Outcome {

@@ -28,6 +28,8 @@ pub(super) mod bit {
     pub(crate) const EVASION: u16 = 1 << 10;
     /// The client of the connection is the server of the flow.
     pub(crate) const REVERSED: u16 = 1 << 11;
+    /// It could have been picked up in the middle, but was not.
+    pub(crate) const PASSED_BY: u16 = 1 << 12;
 }
 
 /// Why a segment does not belong to the connection, as far as there is a name for it.
@@ -80,6 +82,8 @@ pub struct Session {
     /// Where it was when it was reset.
     pub(super) before_reset: SessionState,
     pub(super) bits: u16,
+    /// All bits of the headers of each heading, from the segment on that opened it.
+    flags: [u8; 2],
     /// Those seen besides the one that the halves know.
     pub(super) syns: Vec<Opening>,
     pub(super) syn_acks: Vec<Opening>,
@@ -95,6 +99,7 @@ impl Session {
             state: SessionState::None,
             before_reset: SessionState::None,
             bits: 0,
+            flags: [0; 2],
             syns: Vec::new(),
             syn_acks: Vec::new(),
         }
@@ -124,6 +129,9 @@ impl Session {
                     pool.count().invalid += 1;
                 }
             }
+        }
+        if self.state != SessionState::None {
+            self.flags[heading.index()] |= segment.flags;
         }
         for (progressed, half) in taken.progressed.iter_mut().zip(&mut self.halves) {
             *progressed = half.take_progress();
@@ -194,6 +202,19 @@ impl Session {
     #[must_use]
     pub fn state(&self) -> SessionState {
         self.state
+    }
+
+    /// All flag bits that were seen in a heading since the connection is followed, also those of segments that do
+    /// not belong to it.
+    #[must_use]
+    pub fn flags(&self, heading: Heading) -> u8 {
+        self.flags[heading.index()]
+    }
+
+    /// It began before what was seen and is not followed, since that was not asked for.
+    #[must_use]
+    pub fn is_passed_by(&self) -> bool {
+        self.state == SessionState::None && self.has(bit::PASSED_BY)
     }
 
     /// The handshake is finished, or data was seen midstream. Stays true after the end.

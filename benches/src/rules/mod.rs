@@ -3,7 +3,7 @@
 //! For each rule a conversation that has all that it looks for, and near misses of it. The generator knows the
 //! language and the protocols, and never asks the engine: whether it was right is for both engines to say.
 
-mod engines;
+pub(crate) mod engines;
 mod maker;
 mod miss;
 mod pattern;

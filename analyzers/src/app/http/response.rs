@@ -377,6 +377,9 @@ impl HttpParser {
         });
         self.response.over = true;
         if closing {
+            if let Some(transaction) = self.current(HERE) {
+                transaction.all_announced();
+            }
             self.response.midline = false;
             self.response.enter(State::Surplus);
         } else {

@@ -262,6 +262,24 @@ fn lines_and_headers_however_odd() {
 }
 
 #[test]
+fn a_record_need_not_wait_for_a_server_that_closes() {
+    let response = b"HTTP/1.1 200 ok\r\nConnection: close\r\nContent-Length: 2\r\n\r\nh";
+    let mut parser = open(&[(ToServer, GET), (ToClient, response)], 100);
+    let state = |parser: &HttpParser| {
+        let transaction = first(parser);
+        (transaction.is_ready(), transaction.progress(ToClient), transaction.files()[0].state)
+    };
+    assert_eq!(state(&parser), (false, BODY, FileState::Open));
+    parser.data(ToClient, b"e", NOW).unwrap();
+    assert_eq!(state(&parser), (true, BODY, FileState::Closed));
+    parser.data(ToClient, b"llo\n", NOW).unwrap();
+    assert_eq!(state(&parser), (true, BODY, FileState::Open));
+    parser.end(ToClient, NOW);
+    assert_eq!(state(&parser), (true, COMPLETE, FileState::Closed));
+    assert_eq!(first(&parser).files()[0].data, b"hello\n");
+}
+
+#[test]
 fn what_follows_a_body_is_a_part_of_it_where_the_server_closes() {
     let parser =
         answered(b"HTTP/1.1 200 ok\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhello\r\n");

@@ -114,6 +114,8 @@ pub struct HttpTransaction {
     broken: [bool; 2],
     /// No more of the body is kept.
     full: [bool; 2],
+    /// All of the response is there that was announced, though more may come.
+    response_announced: bool,
 }
 
 impl HttpTransaction {
@@ -284,6 +286,7 @@ impl HttpTransaction {
         let left = (limit as u64).saturating_sub(file.size);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let part = bytes.get(..left).unwrap_or(bytes);
+        file.reopen();
         if broken {
             file.lose(part.len() as u64);
         } else {
@@ -342,6 +345,19 @@ impl HttpTransaction {
         {
             // A response ends with its connection, whatever it said before.
             if whole || heading == Heading::ToClient { file.close() } else { file.truncate() }
+        }
+    }
+
+    /// The response is as long as it was to be. Records need not wait for more, and its file is closed until
+    /// more comes, unless most of it may still be in the decoder.
+    pub(super) fn all_announced(&mut self) {
+        let file = match self.response_kept {
+            Kept::File(index) => self.files.get_mut(index),
+            _ => None,
+        };
+        if file.is_some() || self.decoder.is_none() {
+            file.into_iter().for_each(File::close);
+            self.response_announced = true;
         }
     }
 
@@ -409,6 +425,11 @@ impl HttpTransaction {
 }
 
 impl Transaction for HttpTransaction {
+    fn is_ready(&self) -> bool {
+        let [request, response] = [&self.request, &self.response].map(|m| m.progress == COMPLETE);
+        request && (response || self.response_announced)
+    }
+
     fn progress(&self, heading: Heading) -> u8 {
         self.message(heading).progress
     }

@@ -289,3 +289,24 @@ fn a_jumbogram_is_as_long_as_the_frame() {
     assert_eq!(decoded.ports(), Some((1, 2)));
     assert!(decoded.faults.is_empty(), "{:?}", events(&decoded));
 }
+
+#[test]
+fn tcp_that_a_nic_is_to_cut_is_as_long_as_its_frame() {
+    let payload = vec![0x55; 4000];
+    let frame = ip4().layer(Tcp::new(40_000, 443)).payload(&payload).bytes();
+    let mut uncut = frame.clone();
+    uncut[16..18].fill(0);
+    let decoded = decode(&uncut);
+    assert!(!decoded.faults.contains(DecodeFault::Ipv4IplenSmallerThanHlen));
+    assert!(matches!(decoded.transport, Transport::Tcp(_)));
+    assert_eq!((decoded.payload, decoded.ip.unwrap().total_len), (&payload[..], 4040));
+    // With snaplen only what is there.
+    let cut = Decoder::default().decode(&uncut[..1000], uncut.len() as u32, LinkType::Ethernet);
+    assert_eq!((cut.payload.len(), cut.ip.unwrap().total_len), (1000 - 54, 4040));
+    // Nothing but TCP is cut so, and no fragments.
+    for (at, byte) in [(23, 17), (20, 0x20)] {
+        let mut other = uncut.clone();
+        other[at] = byte;
+        assert!(decode(&other).faults.contains(DecodeFault::Ipv4IplenSmallerThanHlen));
+    }
+}

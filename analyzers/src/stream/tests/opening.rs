@@ -25,6 +25,20 @@ fn without_its_syn_a_connection_is_not_followed_unless_told() {
     assert_eq!(names(wire.at(C, FIN | ACK, 0, 0, "")), "fin_but_no_session");
     assert!(!wire.at(S, SYN | ACK, -1, 0, "").accepted);
     assert_eq!(wire.pool.sessions(), 0);
+    // What came before the SYN is not the connection's.
+    assert!(wire.session.is_passed_by());
+    assert_eq!((wire.session.flags(C), wire.session.flags(S)), (0, 0));
+    wire.at(C, SYN, -1, 0, "");
+    assert!(!wire.session.is_passed_by());
+    assert_eq!((wire.session.flags(C), wire.session.flags(S)), (SYN, 0));
+    // Rejected, but seen.
+    wire.at(C, SYN | ACK, -1, 0, "");
+    assert_eq!(wire.session.flags(C), SYN | ACK);
+
+    let mut wire = Wire::new(plain());
+    wire.at(C, RST, 0, 0, "");
+    wire.at(C, FIN | ACK, 0, 0, "");
+    assert!(!wire.session.is_passed_by(), "no connection would have been picked up at these");
 
     let mut wire = Wire::new(StreamConfig { midstream: true, ..plain() });
     assert!(wire.at(C, ACK, 0, 0, "middle ").added);
