@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use days::{Days, Frame, attack};
-use umbra_analyzers::anomaly::{AnomalyPlan, ScoreRow, ScoreSink};
+use umbra_analyzers::anomaly::{AnomalyPlan, Correlations, GROUP, KitNet, ScoreRow, ScoreSink};
 use umbra_analyzers::decode::LinkType;
 use umbra_analyzers::events::{Event, EventContext, Finding};
 use umbra_analyzers::pipeline::{Pipeline, PipelineConfig};
@@ -203,4 +203,35 @@ fn false_alarms_keep_to_the_budget_and_named_attacks_are_found() {
     assert_eq!(missed, Vec::<&str>::new());
     assert!(end >= 2.0 * DAY_S);
     assert!(all <= high, "{all} false alarms, more than a budget of {BUDGET} explains");
+}
+
+/// P14: KitNET's scores a second on a hundred features, scoring only.
+#[test]
+fn kitnet_scores_many_frames_a_second() {
+    if std::env::var_os("UMBRA_DAYS").is_none() {
+        return;
+    }
+    let mut random = days::Random::new(3);
+    let samples: Vec<Vec<f64>> = (0..2000)
+        .map(|_| {
+            let hidden: Vec<f64> = (0..12).map(|_| random.unit()).collect();
+            (0..100).map(|n| hidden[n % 12] * n as f64 + 0.1 * random.unit()).collect()
+        })
+        .collect();
+    let mut correlations = Correlations::new(100);
+    samples.iter().for_each(|sample| correlations.update(sample));
+    let map = correlations.cluster(GROUP);
+    println!("{} autoencoders", map.len());
+    let mut network = KitNet::new(map, 1);
+    for sample in &samples {
+        network.train(sample);
+    }
+    let started = std::time::Instant::now();
+    let mut sum = 0.0;
+    for _ in 0..100 {
+        sum += samples.iter().map(|sample| network.score(sample)).sum::<f64>();
+    }
+    let rate = 200_000.0 / started.elapsed().as_secs_f64();
+    println!("{rate:.0} scores a second, mean {:.4}", sum / 200_000.0);
+    assert!(sum.is_finite());
 }
