@@ -3,7 +3,7 @@
 //! What is held stays below what is configured, what had to go is counted, and ordinary connections that
 //! run in between are still analysed, or their loss is counted as well. Each flood runs here with small
 //! caps and is over in a second or so; with stock caps and a million connections each is run by
-//! `cargo test --release -p umbra-analyzers --test floods -- --ignored --nocapture --test-threads 1`.
+//! `scripts/test floods`.
 
 use std::path::PathBuf;
 
@@ -437,7 +437,7 @@ macro_rules! floods {
         }
 
         #[test]
-        #[ignore = "takes a minute, in release mode"]
+        #[ignore = "takes up to a minute"]
         fn $large() {
             $flood(Scale::stock());
         })*
