@@ -23,6 +23,15 @@ fn name(message: &[u8], mut at: usize, pointers: bool) -> Option<usize> {
     }
 }
 
+/// So many records can be there: Suricata asks for two bytes of each, its header's included. No message of which
+/// `len` says how long it is has more.
+fn can_hold(header: &[u8], len: usize) -> bool {
+    let counts = header.get(4..HEADER).unwrap_or_default().chunks_exact(2);
+    let records: usize =
+        counts.map(|count| usize::from(count[0]) << 8 | usize::from(count[1])).sum();
+    2 * records <= len
+}
+
 /// The questions and answers are all there; whether they are a response. Some servers leave out what
 /// was asked; more than that is not looked at.
 fn is_whole(message: &[u8]) -> Option<bool> {
@@ -33,6 +42,9 @@ fn is_whole(message: &[u8]) -> Option<bool> {
     let (questions, answers) = (count(4)?, count(6)?);
     let others = u32::from(count(8)?) + u32::from(count(10)?);
     let response = message[2] & 0x80 != 0;
+    if !can_hold(message, message.len()) {
+        return None;
+    }
     if questions == 0 && (!response || u32::from(answers) + others == 0) {
         return None;
     }
@@ -75,6 +87,9 @@ pub(super) fn stream(_: Heading, head: &[u8]) -> Look {
     match message.get(..len) {
         Some(message) => Look::yes_if(is_whole(message).is_some()),
         None if message.len() < HEADER => More,
-        None => Look::yes_if(message[4..6] != [0, 0] && message[4] == 0),
+        None => {
+            let one = message[4..6] != [0, 0] && message[4] == 0;
+            Look::yes_if(one && can_hold(message, len))
+        }
     }
 }

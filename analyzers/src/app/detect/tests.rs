@@ -115,6 +115,13 @@ fn dns_has_to_hold_what_it_announces() {
     let mut two = query(1);
     two[5] = 2;
     assert_eq!(client(udp(53), &two), Some("failed"));
+    // Of each record there would have to be two bytes.
+    let len = query(1).len();
+    for (records, known) in [(len / 2 - 1, "dns"), (len / 2, "failed")] {
+        let mut many = query(1);
+        many[11] = records as u8;
+        assert_eq!(client(udp(53), &many), Some(known), "{records} and a question in {len}");
+    }
     let framed = [&[0, 33][..], &query(1)].concat();
     assert_eq!(client(tcp(53), &framed), Some("dns"));
     assert_eq!(client(tcp(53), &framed[..14]), Some("dns"));

@@ -213,6 +213,11 @@ impl Parser for Smb {
         self.state.transactions.get(at).map(|transaction| transaction as &dyn Transaction)
     }
 
+    /// Rules look at the streams by their length alone, as Suricata does: no message's end calls for it.
+    fn tells_messages(&self) -> bool {
+        true
+    }
+
     fn release(&mut self, number: u64) {
         while self.state.first < number && self.state.forget_first() {}
     }

@@ -35,6 +35,8 @@ pub struct Ssh {
     transaction: SshTransaction,
     begun: bool,
     released: bool,
+    /// In which headings a banner ended.
+    ended_messages: [bool; 2],
 }
 
 impl Ssh {
@@ -47,6 +49,7 @@ impl Ssh {
             transaction: SshTransaction::default(),
             begun: false,
             released: false,
+            ended_messages: [false; 2],
         }
     }
 }
@@ -59,7 +62,10 @@ impl Parser for Ssh {
     fn data(&mut self, heading: Heading, data: &[u8], _now: Timestamp) -> Result<(), ParseError> {
         self.begun = true;
         let side = &mut self.sides[heading.index()];
-        side.data(heading, data, self.config, &mut self.transaction)
+        let was_in_banner = side.is_in_banner();
+        let result = side.data(heading, data, self.config, &mut self.transaction);
+        self.ended_messages[heading.index()] |= was_in_banner && !side.is_in_banner();
+        result
     }
 
     fn gap(&mut self, heading: Heading, len: u64, _now: Timestamp) -> Result<(), ParseError> {
@@ -88,6 +94,15 @@ impl Parser for Ssh {
             self.released = true;
             self.transaction = SshTransaction::default();
         }
+    }
+
+    /// Banners; of what follows rules look at the streams by their length.
+    fn tells_messages(&self) -> bool {
+        true
+    }
+
+    fn ended_messages(&mut self) -> [bool; 2] {
+        std::mem::take(&mut self.ended_messages)
     }
 
     fn is_encrypted(&self) -> bool {

@@ -187,6 +187,10 @@ impl Side {
         self.backlog.clear();
     }
 
+    pub(super) fn is_in_banner(&self) -> bool {
+        matches!(self.state, State::Banner | State::BannerRest)
+    }
+
     pub(super) fn is_encrypted(&self) -> bool {
         self.state == State::Encrypted
     }

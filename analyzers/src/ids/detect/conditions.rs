@@ -219,7 +219,11 @@ fn app_protocol(
         false => equal(known),
         true => known != Verdict::Unknown && !equal(known),
     };
-    let of = |side| conversation.side(side);
+    // A heading that nothing is recognised in is not known before the other one has failed as well.
+    let of = |side| match (conversation.side(side), conversation.verdict()) {
+        (Verdict::Failed, Verdict::Unknown) => Verdict::Unknown,
+        (known, _) => known,
+    };
     match mode {
         "to_server" | "toserver" => is(of(Heading::ToServer)),
         "to_client" | "toclient" => is(of(Heading::ToClient)),

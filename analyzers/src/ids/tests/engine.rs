@@ -231,6 +231,16 @@ fn what_a_flow_is_alerts_when_that_is_known() {
                     (0, "tcp", "app-layer-protocol:failed; flags:A+;"),
                 ],
             ),
+            // An end that says nothing known is not known to be anything before the other one has spoken.
+            case(
+                "app-layer-protocol",
+                Talk::to(32_000).server("no protocol, but words").end(),
+                &[
+                    (1, "tcp", "flow:to_client; content:\"words\";"),
+                    (0, "tcp", "flow:to_client; app-layer-protocol:!http; content:\"words\";"),
+                    (0, "tcp", "flow:to_client; app-layer-protocol:failed; content:\"words\";"),
+                ],
+            ),
             case(
                 "app-layer-protocol",
                 Datagrams::to(53).client(dns()).server(answer()).client(dns()).end(),

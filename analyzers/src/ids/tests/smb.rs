@@ -68,6 +68,15 @@ fn of_smb() -> Vec<Case> {
                 (0, "flow:to_server; smb.version:1; smb.ntlmssp_user; content:\"mallory\";"),
             ],
         ),
+        // Rules see all that a short connection said at once: no message's end calls for a look at the stream.
+        smb(
+            "content distance",
+            &[
+                (1, "flow:to_server; content:\"|fe|SMB\";"),
+                (1, "flow:to_server; content:\"NTLMSSP\"; content:\"|5c 00|D|00|\"; distance:0;"),
+                (0, "flow:to_server; content:\"|5c 00|D|00|\"; content:\"NTLMSSP\"; distance:0;"),
+            ],
+        ),
         case(
             "smb.version",
             Talk::to(445).client(ask).server(answer).end(),

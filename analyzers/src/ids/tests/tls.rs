@@ -284,6 +284,15 @@ fn of_ssh() -> Vec<Case> {
                 (0, "ssh_proto; content:\"SSH\";"),
             ],
         ),
+        // Of the stream, banners are looked at for themselves, and then what follows.
+        ssh(
+            "content distance",
+            &[
+                (1, "flow:to_server; content:\"libssh2\";"),
+                (1, "flow:to_server; content:\"c1\"; content:\"c9\"; distance:0;"),
+                (0, "flow:to_server; content:\"libssh2\"; content:\"c1\"; distance:0;"),
+            ],
+        ),
         ssh(
             "ssh.software ssh_software",
             &[

@@ -111,7 +111,10 @@ fn uri(maker: &mut Maker<'_>) -> Result<Option<Vec<u8>>, Skip> {
     let mut normal = maker.first_of(Buffer::HttpUri, &Style::letters(), seeds)?;
     if normal.as_deref().is_some_and(is_simplified) {
         let in_query = Style::letters().seeded(Cells::hard(b"/a?"));
-        normal = maker.app_bytes(Buffer::HttpUri, in_query).unwrap_or(normal);
+        normal = maker
+            .app_bytes(Buffer::HttpUri, in_query)
+            .unwrap_or(normal)
+            .map(|uri| parted(maker, uri));
     }
     let sent = normal.as_deref().map(sent);
     if !maker.wants_app(Buffer::HttpUriRaw) {
@@ -136,6 +139,19 @@ fn is_simplified(uri: &[u8]) -> bool {
     [&b"//"[..], b"/./", b"/../", b"\\"]
         .iter()
         .any(|odd| path.windows(odd.len()).any(|w| w == *odd))
+}
+
+/// With something between two slashes in a row, where that may be.
+fn parted(maker: &Maker<'_>, uri: Vec<u8>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(uri.len() + 1);
+    for &b in &uri {
+        if b == b'/' && out.last() == Some(&b'/') {
+            out.push(b'x');
+        }
+        out.push(b);
+    }
+    let holds = maker.miss.is_some() || maker.holds(Source::App(Buffer::HttpUri), &out);
+    if is_simplified(&uri) && holds { out } else { uri }
 }
 
 /// A URI with what cannot stand in a request line escaped.
@@ -172,6 +188,15 @@ fn request_line(
             }
             style
         };
+        // What begins as a line does is one, and not a part of the usual one.
+        if !is_settled
+            && let Ok(Some(wanted)) = maker.app_bytes(buffer, style())
+            && wanted.first().is_some_and(u8::is_ascii_uppercase)
+            && wanted.windows(2).any(|w| matches!(w, b" /" | b" h" | b" H"))
+        {
+            line = wanted;
+            continue;
+        }
         let wanted = match maker.app_bytes(buffer, style().seeded(seed)) {
             Err(Skip::Unsolved(_)) => maker.app_bytes(buffer, style())?,
             other => other?,
@@ -234,8 +259,22 @@ fn message(
             [&more[..], b"\r\n\r\n"].concat()
         });
     }
-    let fits = tries.iter().find(|message| maker.holds(source, message));
-    Ok(fits.or(tries.last()).cloned().unwrap_or(plain))
+    if let Some(fits) = tries.iter().find(|message| maker.holds(source, message)) {
+        return Ok(fits.clone());
+    }
+    // In a field, at a place that suits what stands before it.
+    let head = [&line[..], b"\r\n", &head::written(&named), b"X-P: "].concat();
+    let begun = Style::letters().seeded(Cells::hard(&head));
+    if let Ok(Some(begun)) = maker.bytes(source, begun) {
+        let mut message = [&begun[..], b"\r\n"].concat();
+        if !body.is_empty() && !named.iter().any(|line| line.is(b"Content-Length")) {
+            message.extend(format!("Content-Length: {}\r\n", body.len()).bytes());
+        }
+        message.extend(b"\r\n");
+        message.extend(&body);
+        tries.push(message);
+    }
+    Ok(tries.pop().unwrap_or(plain))
 }
 
 fn assembled(line: &[u8], lines: &[Line], body: &[u8]) -> Vec<u8> {
