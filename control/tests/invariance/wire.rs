@@ -218,7 +218,7 @@ impl Wire<'_> {
         let Some(piece) = self.cut.fragments else { return vec![frame] };
         let (ethernet, datagram) = frame.split_at(ETHERNET_LEN);
         // More of them are not taken for honest.
-        let piece = piece.max(datagram.len() / 500);
+        let piece = piece.max(datagram.len().div_ceil(480).next_multiple_of(8));
         let pieces = match datagram[0] >> 4 {
             4 => fragment_ipv4(datagram, piece),
             _ => fragment_ipv6(datagram, piece, self.ip_id.into()),
