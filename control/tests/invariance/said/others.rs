@@ -99,6 +99,10 @@ pub(crate) fn raw() -> Scene {
         answer.extend(b"again-and-again");
     }
     scene.server(on, answer);
+    scene.close(on);
+    // Of a stream that nobody knows pieces of some size are looked at, or what there is at its end: what one end's
+    // rules set, the other's find for certain where both are short.
+    let on = scene.tcp(("10.0.0.10", 42_202), ("192.0.2.99", 9999));
     scene.client(on, b"\x01\x02short command: login-now");
     scene.server(on, b"\x03\x04short answer: granted-it");
     scene.client(on, b"\x01\x02short goodbye: leave-now");
