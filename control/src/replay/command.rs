@@ -196,6 +196,11 @@ fn options(args: &ReplayArgs, manifest: Option<&Manifest>) -> Result<ReplayOptio
             args.profiles.iter().map(|id| profile(id, manifest)).collect::<Result<_, _>>()?;
     }
     if !args.rules.is_empty() {
+        // Rules alone: what stands out otherwise would be among their alerts.
+        if args.profiles.is_empty() && manifest.is_none_or(|manifest| manifest.profiles.is_empty())
+        {
+            options.profiles.clear();
+        }
         add_rules(&mut options.profiles, &args.rules);
     }
     for profile in options.profiles.iter_mut().filter(|p| p.kind == ProfileKind::Ids) {
